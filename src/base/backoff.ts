@@ -1,0 +1,53 @@
+// Growing, jittered delays between attempts, forgotten after a quiet time.
+
+import type { Clock } from './clock.ts'
+
+export interface BackoffOptions {
+  /** First delay, before jitter. @default 800 */
+  readonly baseMs?: number
+  /** Largest delay, before jitter. @default 30_000 */
+  readonly maxMs?: number
+  /** Growth from one delay to the next. @default 2 */
+  readonly factor?: number
+  /** A delay d becomes a uniform value of [d, d * (1 + jitter)). @default 1 */
+  readonly jitter?: number
+  /** The growth starts anew when no delay was asked for during this time. @default 120_000 */
+  readonly resetMs?: number
+}
+
+/**
+ * The delays of client-go's reflector: 0.8 s doubling to 30 s, jittered to twice that.
+ *
+ * The reset rule is the one before client-go 0.36: "if no delay was asked for in 2 minutes". The later rule resets
+ * 2 minutes after the last reset whatever happened, so that a long outage is hammered again and again.
+ */
+export class Backoff {
+  readonly #options: Required<BackoffOptions>
+  readonly #clock: Clock
+  readonly #random: () => number
+  #next: number
+  #askedAt = -Infinity
+
+  constructor(clock: Clock, random: () => number = Math.random, options: BackoffOptions = {}) {
+    this.#options = { baseMs: 800, maxMs: 30_000, factor: 2, jitter: 1, resetMs: 120_000, ...options }
+    this.#clock = clock
+    this.#random = random
+    this.#next = this.#options.baseMs
+  }
+
+  /** The milliseconds to wait before the next attempt. */
+  delay(): number {
+    const { baseMs, maxMs, factor, jitter, resetMs } = this.#options
+    const now = this.#clock.now()
+    if (now - this.#askedAt >= resetMs) this.#next = baseMs
+    this.#askedAt = now
+    const base = Math.min(this.#next, maxMs)
+    this.#next = Math.min(base * factor, maxMs)
+    return base * (1 + jitter * this.#random())
+  }
+
+  /** Starts the growth anew, after a success. */
+  reset(): void {
+    this.#next = this.#options.baseMs
+  }
+}

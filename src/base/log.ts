@@ -1,0 +1,77 @@
+// The door to pino: JSON lines on stderr, readable ones on a terminal.
+
+import { pino, type DestinationStream } from 'pino'
+import pretty from 'pino-pretty'
+
+export type LogFields = Readonly<Record<string, unknown>>
+
+/** Constant messages, everything variable in fields: `log.info('relisting', { resource, reason })`. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+  /** A logger that adds these fields to every line. */
+  with(fields: LogFields): Logger
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+export interface LogOptions {
+  /** Lowest level written. @default 'info' */
+  readonly level?: LogLevel
+  /** Where lines go. @default stderr, readable where it is a terminal, JSON otherwise */
+  readonly destination?: DestinationStream
+}
+
+/** A logger whose lines carry `time` (ISO 8601), `level` and `msg`; an error in field `error` keeps message and code. */
+export function createLogger(options: LogOptions = {}): Logger {
+  const { level = 'info' } = options
+  const destination =
+    options.destination ??
+    (process.stderr.isTTY
+      ? pretty({
+          destination: 2,
+          sync: true,
+          ignore: 'pid,hostname',
+          translateTime: 'SYS:HH:MM:ss.l',
+          singleLine: true,
+        })
+      : pino.destination({ dest: 2, sync: true }))
+  return wrap(
+    pino(
+      {
+        level,
+        base: null,
+        timestamp: pino.stdTimeFunctions.isoTime,
+        formatters: { level: (label) => ({ level: label }) },
+        serializers: { error: serializeError },
+      },
+      destination,
+    ),
+  )
+}
+
+/** A logger that writes nothing. */
+export const silentLogger: Logger = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  with: () => silentLogger,
+}
+
+function wrap(inner: pino.Logger): Logger {
+  return {
+    debug: (message, fields) => inner.debug(fields ?? {}, message),
+    info: (message, fields) => inner.info(fields ?? {}, message),
+    warn: (message, fields) => inner.warn(fields ?? {}, message),
+    error: (message, fields) => inner.error(fields ?? {}, message),
+    with: (fields) => wrap(inner.child(fields)),
+  }
+}
+
+function serializeError(value: unknown): unknown {
+  if (!(value instanceof Error)) return String(value)
+  return 'code' in value ? { code: value.code, message: value.message } : { message: value.message }
+}

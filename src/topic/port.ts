@@ -1,0 +1,152 @@
+// The port to a log of topics: what the bridge and consumers ask of Kafka or of the embedded log.
+
+/** A header of a record; names may repeat. */
+export interface TopicHeader {
+  readonly name: string
+  /** UTF-8 text. */
+  readonly value: string
+}
+
+/** A record to append; a null value is a tombstone. */
+export interface TopicRecord {
+  readonly key: Buffer
+  readonly value: Buffer | null
+  readonly headers: readonly TopicHeader[]
+  /** Milliseconds since the Unix epoch. */
+  readonly timestampMs: number
+}
+
+/**
+ * A record as it was read. Key and value may be slices of a larger buffer: copy what you keep, or it pins the whole of it.
+ * Within a partition offsets rise, with gaps.
+ */
+export interface StoredRecord extends TopicRecord {
+  readonly partition: number
+  readonly offset: number
+}
+
+/** Records that must stand side by side in one batch, in this order: a DELETED and its tombstone, say. */
+export interface RecordGroup {
+  readonly records: readonly TopicRecord[]
+  /**
+   * What takes the group's place when it does not fit the topic's largest batch; called at most once, before the group
+   * has been appended, so that the order of the partition holds. Absent: the append rejects with `too-large`.
+   */
+  readonly whenTooLarge?: () => readonly TopicRecord[]
+}
+
+/** Where a group stands: `baseOffset` is its first record's, the others follow without a gap. */
+export interface Appended {
+  readonly partition: number
+  readonly baseOffset: number
+}
+
+export interface WriterOptions {
+  readonly topic: string
+  /** Broker-side identity: opening a writer with it fences the one opened before. */
+  readonly transactionalId: string
+  /** @default 'gzip' */
+  readonly compression?: Compression
+  readonly signal: AbortSignal
+}
+
+export type Compression = 'none' | 'gzip' | 'zstd'
+
+/**
+ * Appends to one topic.
+ *
+ * - Records of one partition stand in the order of the calls, whatever is retried.
+ * - A resolved append is on the topic once; while the writer lives, retries leave no duplicates.
+ * - What may be retried is retried inside, without end; a rejection means that it cannot succeed:
+ *   `fenced`, `forbidden`, `topic-missing`, `rejected` fail the writer and everything still waiting,
+ *   `too-large` only the group.
+ * - The writer bounds nothing: the caller holds back by what is not acknowledged yet.
+ */
+export interface TopicWriter extends AsyncDisposable {
+  readonly topic: string
+  /** The partition count when it was opened. */
+  readonly partitions: number
+  /** The broker's producer id, decimal; '' where the log has none. */
+  readonly producerId: string
+  append(partition: number, group: RecordGroup): Promise<Appended>
+  /** Resolves when everything appended so far is acknowledged. @throws as `append` */
+  flush(signal: AbortSignal): Promise<void>
+  status(): WriterStatus
+}
+
+export interface WriterStatus {
+  /** Records not acknowledged yet. */
+  readonly pendingRecords: number
+  /** When the oldest pending lane last tried; undefined when nothing is pending. Milliseconds since the Unix epoch. */
+  readonly lastAttemptAtMs: number | undefined
+}
+
+export interface ReadOptions {
+  readonly topic: string
+  /** Partition -> offset to begin at. Only these partitions are read. */
+  readonly from: ReadonlyMap<number, number>
+  /**
+   * Partition -> offset to end before. The iteration ends when all are reached, by position and not by last record.
+   * Absent: it follows the topic until the signal aborts.
+   */
+  readonly until?: ReadonlyMap<number, number>
+  readonly signal: AbortSignal
+}
+
+/** What one fetch brought of one partition, in order; may hold no records where compaction left empty batches. */
+export interface ReadBatch {
+  readonly partition: number
+  readonly records: readonly StoredRecord[]
+  /** Where the next fetch begins: taken from batch headers, so it may be far beyond the last record. */
+  readonly nextOffset: number
+  /** The partition's end when this was read. */
+  readonly endOffset: number
+}
+
+/**
+ * Reads without a group.
+ *
+ * - Connections lost, leaders moved and brokers restarted are retried inside, without end.
+ * - Positions are never reset: `offset-out-of-range`, `topic-missing`, `forbidden` and `corrupt` end the iteration with that error.
+ * - A signal that aborts ends the iteration without an error.
+ */
+export interface TopicReader extends AsyncDisposable {
+  read(options: ReadOptions): AsyncIterable<ReadBatch>
+}
+
+export interface TopicDescription {
+  readonly topic: string
+  readonly partitions: number
+  /** The smallest replica count of its partitions. */
+  readonly replicationFactor: number
+  /** Every configuration in force: name -> value as the broker prints it. */
+  readonly config: ReadonlyMap<string, string>
+}
+
+export interface TopicSpec {
+  readonly topic: string
+  readonly partitions: number
+  /** -1: the broker's default. */
+  readonly replicationFactor: number
+  readonly config: ReadonlyMap<string, string>
+}
+
+/** Creates and looks; configurations of existing topics are never altered (kafkajs' alterConfigs resets what it does not name). */
+export interface TopicAdmin extends AsyncDisposable {
+  /** Names of all topics the caller may see. */
+  list(signal: AbortSignal): Promise<readonly string[]>
+  /** The topic, or undefined where it is missing. @throws KubedeltaError `forbidden` */
+  describe(topic: string, signal: AbortSignal): Promise<TopicDescription | undefined>
+  /** @throws KubedeltaError `forbidden`, `rejected` */
+  create(spec: TopicSpec, signal: AbortSignal): Promise<'created' | 'exists'>
+  /** Partition -> first offset, or offset after the last record. @throws KubedeltaError `topic-missing`, `forbidden` */
+  offsets(topic: string, at: 'earliest' | 'latest', signal: AbortSignal): Promise<ReadonlyMap<number, number>>
+}
+
+/** One connection to a log: Kafka or a directory. */
+export interface TopicLog extends AsyncDisposable {
+  readonly admin: TopicAdmin
+  /** @throws KubedeltaError `topic-missing`, `forbidden`, `unreachable` */
+  openWriter(options: WriterOptions): Promise<TopicWriter>
+  openReader(options: { readonly signal: AbortSignal }): Promise<TopicReader>
+}
