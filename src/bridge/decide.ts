@@ -2,7 +2,7 @@
 
 import type { Cause, Previous } from '../record/record.ts'
 import type { ListReason } from '../watch/delta.ts'
-import type { IndexEntry } from './topic-index.ts'
+import { WITHHELD_HASH, type IndexEntry } from './topic-index.ts'
 
 /** How an object came to be seen. */
 export type Sighting =
@@ -51,12 +51,17 @@ export function decidePresent(
   if (entry.resourceVersion !== observed.resourceVersion) {
     return { kind: 'updated', cause: causeOfDifference(sighting, true), previous }
   }
-  if (entry.hash !== observed.hash) {
+  if (inherited.policyChanged ? entry.hash !== observed.hash : isRewrite(entry.hash, observed.hash)) {
     const cause = inherited.policyChanged ? 'POLICY' : causeOfDifference(sighting, true)
     return { kind: 'updated', cause, previous }
   }
   if (sighting.kind === 'listed' && sighting.reason === 'resync') return { kind: 'updated', cause: 'RESYNC', previous }
   return { kind: 'nothing' }
+}
+
+// What was withheld at this resourceVersion would be withheld again; without this it would be tried at every list.
+function isRewrite(known: string, observed: string): boolean {
+  return known !== observed && known !== WITHHELD_HASH
 }
 
 /** The cause of a difference; at the first list it depends on whether an earlier run could have published it. */

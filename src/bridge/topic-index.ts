@@ -6,8 +6,8 @@ import { hash } from 'node:crypto'
 export interface IndexEntry {
   readonly uid: string
   readonly resourceVersion: string
-  /** Of the published object's bytes; '' where they are not known, which differs from every object. */
-  readonly hash: string
+  /** `hashOf` the published object's bytes; '' where they are not known, `WITHHELD_HASH` where `object` is null. */
+  hash: string
   /** Where the record stands; undefined until its append is acknowledged. */
   position: IndexPosition | undefined
 }
@@ -51,7 +51,10 @@ export class TopicIndex {
   }
 }
 
+/** Stands for an object that was published as null: nothing to compare, so it waits for its next version. */
+export const WITHHELD_HASH = 'withheld'
+
 /** A fingerprint of published bytes: the first 64 bits of their SHA-256. Tells versions of one key apart, nothing else. */
 export function hashOf(bytes: Uint8Array): string {
-  return hash('sha256', bytes, 'buffer').latin1Slice(0, 8)
+  return hash('sha256', bytes, 'binary').slice(0, 8)
 }

@@ -1,0 +1,91 @@
+// Writes progress records: everything up to a resourceVersion stands before them.
+
+import type { Clock } from '../base/clock.ts'
+import { compareResourceVersions } from '../object/resource-version.ts'
+import type { WriterStatus } from '../topic/port.ts'
+import { appendControl, type Leadership, type ReadTopic } from './topic-session.ts'
+
+export interface ProgressIntervals {
+  /** Between records while there are changes. @default 10_000 */
+  readonly changedMs: number
+  /** Between records while there are none. @default 60_000 */
+  readonly quietMs: number
+}
+
+export interface ProgressWriterOptions {
+  readonly topic: ReadTopic
+  readonly leadership: Leadership
+  readonly clock: Clock
+  readonly intervals: ProgressIntervals
+}
+
+/**
+ * Says on every partition how far the topic is.
+ *
+ * - At once when the first list or a relist is complete, and for each bookmark that moves the resourceVersion.
+ * - Otherwise every `quietMs`, so that a reader can tell a quiet cluster from a dead bridge.
+ */
+export class ProgressWriter {
+  readonly #options: ProgressWriterOptions
+  readonly #failure = Promise.withResolvers<never>()
+  #resourceVersion = ''
+  #written: { readonly resourceVersion: string; readonly atMs: number } | undefined
+  #changed = false
+
+  constructor(options: ProgressWriterOptions) {
+    this.#options = options
+    // Who runs it awaits it as well; this keeps an early failure from counting as unhandled.
+    this.#failure.promise.catch(() => {})
+  }
+
+  /** Never resolves. @throws KubedeltaError as TopicWriter's `append` */
+  get failure(): Promise<never> {
+    return this.#failure.promise
+  }
+
+  writerStatus(): WriterStatus {
+    return this.#options.leadership.writer.status()
+  }
+
+  /** Something was appended since the last progress record. */
+  noteChange(): void {
+    this.#changed = true
+  }
+
+  /** Everything up to these was appended, one a watch: the lowest counts. */
+  reached(resourceVersions: readonly string[]): void {
+    this.#resourceVersion = resourceVersions.reduce(older)
+    if (this.#changed || this.#resourceVersion !== this.#written?.resourceVersion) this.#write()
+  }
+
+  /** To be called regularly: repeats what it last wrote when that is long ago. */
+  tick(): void {
+    const { clock, intervals } = this.#options
+    if (this.#written !== undefined && clock.now() - this.#written.atMs >= intervals.quietMs) this.#write()
+  }
+
+  /** Writes once more before a stop, if anything has changed since. */
+  finish(): void {
+    if (this.#changed) this.#write()
+  }
+
+  /** Resolves when everything appended is acknowledged. @throws as TopicWriter's `flush` */
+  flush(signal: AbortSignal): Promise<void> {
+    return this.#options.leadership.writer.flush(signal)
+  }
+
+  #write(): void {
+    const { topic, leadership, clock } = this.#options
+    const resourceVersion = this.#resourceVersion
+    this.#written = { resourceVersion, atMs: clock.now() }
+    this.#changed = false
+    appendControl(topic, leadership, { kind: 'progress', synced: true, resourceVersion }).catch((error: unknown) =>
+      this.#failure.reject(error),
+    )
+  }
+}
+
+// What cannot be compared is taken as it came: resourceVersions of one apiserver can.
+function older(a: string, b: string): string {
+  return (compareResourceVersions(a, b) ?? 0) <= 0 ? a : b
+}

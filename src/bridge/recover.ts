@@ -1,0 +1,166 @@
+// Reads a topic to its end and gathers what an earlier run left there: the index and the newest control record.
+
+import { fromUnknown, hasCode, KubedeltaError } from '../base/errors.ts'
+import type { Logger } from '../base/log.ts'
+import type { RecordDecoder } from '../codec/codec.ts'
+import type { SchemaStore } from '../codec/schema-source.ts'
+import { newerResourceVersion } from '../object/resource-version.ts'
+import { fromHeaders, isReservedKey } from '../record/control.ts'
+import type { Control, Progress } from '../record/control.ts'
+import type { StoredRecord, TopicReader } from '../topic/port.ts'
+import { WITHHELD_HASH, hashOf, type TopicIndex } from './topic-index.ts'
+
+export interface RecoveryOptions {
+  readonly topic: string
+  readonly reader: TopicReader
+  readonly decoder: RecordDecoder
+  /** Learns the writer schemas that progress records carry. */
+  readonly schemas: SchemaStore
+  /** Fetches a registry's schema into `schemas`; absent where no registry is configured. */
+  readonly fetchSchema?: (id: number, signal: AbortSignal) => Promise<void>
+  readonly log: Logger
+  /** Called for each value that does not decode. */
+  readonly onUnreadable: (reason: 'corrupt' | 'unknown-schema') => void
+}
+
+/**
+ * What stands on a topic, gathered record by record.
+ *
+ * - For each key the last record in partition order wins, whatever its epoch or resourceVersion.
+ * - A value that does not decode keeps its key known, as one that every object differs from, so that it is written over.
+ */
+export class Recovery {
+  readonly #options: RecoveryOptions
+  readonly #index: TopicIndex
+  #highest: string = ''
+  #epoch = 0
+  readonly #clusters = new Set<string>()
+  #control: Control | undefined
+  #synced: Progress | undefined
+
+  constructor(index: TopicIndex, options: RecoveryOptions) {
+    this.#index = index
+    this.#options = options
+  }
+
+  /** The highest resourceVersion on the topic; '' where there is none. */
+  get resourceVersion(): string {
+    return this.#highest
+  }
+
+  /** The highest epoch seen, 0 where there is none. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** Names of the clusters that its records are of. */
+  get clusters(): ReadonlySet<string> {
+    return this.#clusters
+  }
+
+  /** The control record of the highest epoch, the newest of it. */
+  get control(): Control | undefined {
+    return this.#control
+  }
+
+  /** The newest progress record with synced=true, of the stream that `control` names. */
+  get synced(): Progress | undefined {
+    return this.#synced?.streamId === this.#control?.streamId ? this.#synced : undefined
+  }
+
+  /**
+   * Reads on, from these positions up to these.
+   * @throws what the reader throws
+   */
+  async read(
+    from: ReadonlyMap<number, number>,
+    until: ReadonlyMap<number, number>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { reader, topic } = this.#options
+    for await (const batch of reader.read({ topic, from, until, signal })) {
+      for (const record of batch.records) await this.#take(record, signal)
+    }
+    signal.throwIfAborted()
+  }
+
+  async #take(record: StoredRecord, signal: AbortSignal): Promise<void> {
+    const key = record.key.toString()
+    if (isReservedKey(key)) {
+      this.#takeControl(key, record)
+    } else if (key.split('/').length > 2) {
+      const shape = new KubedeltaError('corrupt', 'Cannot read key: wanted namespace/name or name: it has more slashes')
+      this.#unreadable(key, record, shape)
+    } else if (record.value === null) {
+      this.#index.delete(key)
+      for (const header of record.headers) if (header.name === 'resourceVersion') this.#raise(header.value)
+    } else {
+      await this.#takeValue(key, record, record.value, signal)
+    }
+  }
+
+  #takeControl(key: string, record: StoredRecord): void {
+    let control: Control | undefined
+    try {
+      control = fromHeaders(key, record.headers)
+    } catch (error) {
+      this.#unreadable(key, record, error)
+      return
+    }
+    if (control === undefined) return
+    this.#options.schemas.learn(control.schemas)
+    this.#epoch = Math.max(this.#epoch, control.epoch)
+    if (this.#control === undefined || control.epoch >= this.#control.epoch) this.#control = control
+    if (control.kind === 'progress' && control.synced) {
+      this.#synced = control
+      this.#raise(control.resourceVersion)
+    }
+  }
+
+  async #takeValue(key: string, stored: StoredRecord, value: Buffer, signal: AbortSignal): Promise<void> {
+    const position = { partition: stored.partition, offset: stored.offset }
+    try {
+      const record = await this.#decode(value, signal)
+      this.#raise(record.resourceVersion)
+      // A DELETED counts like any other: its tombstone follows, and where a mirror lost that, the key is deleted again.
+      const { uid, resourceVersion } = record
+      this.#epoch = Math.max(this.#epoch, record.epoch)
+      this.#clusters.add(record.cluster)
+      const hash = record.object === null ? WITHHELD_HASH : hashOf(record.object)
+      this.#index.set(key, { uid, resourceVersion, hash, position })
+    } catch (error) {
+      this.#unreadable(key, stored, error)
+      const { uid, resourceVersion } = this.#index.get(key) ?? { uid: '', resourceVersion: '' }
+      this.#index.set(key, { uid, resourceVersion, hash: '', position })
+    }
+  }
+
+  async #decode(value: Buffer, signal: AbortSignal): Promise<ReturnType<RecordDecoder['decode']>> {
+    const { decoder, fetchSchema } = this.#options
+    try {
+      return decoder.decode(value)
+    } catch (error) {
+      if (fetchSchema === undefined || !hasCode(error, 'unknown-schema')) throw error
+      const { id } = error.fields
+      if (typeof id !== 'number') throw error
+      await fetchSchema(id, signal)
+      return decoder.decode(value)
+    }
+  }
+
+  #unreadable(key: string, { partition, offset }: StoredRecord, cause: unknown): void {
+    const error = fromUnknown(cause, 'Cannot decode record')
+    if (error.code !== 'corrupt' && error.code !== 'unknown-schema') throw error
+    this.#options.onUnreadable(error.code)
+    this.#options.log.warn('record on the topic cannot be read', {
+      key,
+      partition,
+      offset,
+      error,
+    })
+  }
+
+  #raise(resourceVersion: string): void {
+    this.#highest = newerResourceVersion(this.#highest, resourceVersion)
+  }
+}

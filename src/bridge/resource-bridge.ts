@@ -1,0 +1,224 @@
+// Carries one resource from the apiserver to its topic: reflectors, their queues, the publisher, progress.
+
+import { aborted } from '../base/abort.ts'
+import type { ByteBudget } from '../base/byte-budget.ts'
+import type { Clock } from '../base/clock.ts'
+import { fromUnknown, type KubedeltaError } from '../base/errors.ts'
+import { runAll } from '../base/lifecycle.ts'
+import type { Logger } from '../base/log.ts'
+import type { Permits } from '../base/permits.ts'
+import { splitKey } from '../object/key.ts'
+import { resourceName, type Resource } from '../object/resource.ts'
+import type { Policy } from '../policy/policy.ts'
+import type { EncodeRecord } from '../codec/codec.ts'
+import type { ListWatch } from '../watch/source.ts'
+import type { Popped } from '../watch/delta-queue.ts'
+import type { BridgeMetrics } from './bridge-metrics.ts'
+import { Feed } from './feed.ts'
+import { keysToRead, readLastStates, type LastStates } from './last-states.ts'
+import { ProgressWriter, type ProgressIntervals } from './progress-writer.ts'
+import { Publisher } from './publisher.ts'
+import type { Seen } from './seen.ts'
+import type { ResourceHealth } from './status.ts'
+import { takeLead, type ReadTopic } from './topic-session.ts'
+
+export interface ResourceBridgeOptions {
+  readonly resource: Resource
+  /** Namespaces of the scope; empty: all. */
+  readonly namespaces: readonly string[]
+  /** One a namespace of the scope, or one for all. */
+  readonly sources: readonly ListWatch[]
+  /** Whether it was asked for by name: then it may not be refused at start. */
+  readonly named: boolean
+  readonly topic: ReadTopic
+  readonly policy: Policy
+  readonly encode: EncodeRecord
+  readonly budget: ByteBudget
+  /** Held while the first list runs. */
+  readonly firstLists: Permits
+  /** A new list this often; undefined: never. Milliseconds. */
+  readonly resyncMs: number | undefined
+  readonly progressIntervals: ProgressIntervals
+  readonly metrics: BridgeMetrics
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Logger
+}
+
+interface Writing {
+  readonly publisher: Publisher
+  readonly progress: ProgressWriter
+}
+
+type Barrier = Exclude<Popped<Seen>, { readonly kind: 'deltas' }>
+
+/** How long a stop waits for what is on its way. */
+const FLUSH_TIMEOUT_MS = 10_000
+
+/**
+ * The bridge of one resource.
+ *
+ * - From the fence on it is the only one whose records the broker takes.
+ * - What the topic holds already is not published again; what it holds and the cluster does not is deleted.
+ * - On abort, what was appended is waited for, and a last progress record says how far it came.
+ */
+export class ResourceBridge {
+  readonly name: string
+  readonly #options: ResourceBridgeOptions
+  readonly #feeds: readonly Feed[]
+  #writing: Writing | undefined
+  #degraded: string | undefined
+  #synced = false
+
+  constructor(options: ResourceBridgeOptions) {
+    const { resource, sources, topic, metrics, namespaces } = options
+    this.name = resourceName(resource)
+    this.#options = options
+    this.#feeds = sources.map(
+      (source, n) =>
+        new Feed({
+          ...options,
+          source,
+          index: topic.index,
+          namespace: namespaces[n],
+          notOlderThan: topic.adopted ? '' : topic.recovery.resourceVersion,
+          onList: (reason) => this.#countList(reason),
+          onEvent: () => metrics.watchLastEvent.set({ resource: this.name }, options.clock.now() / 1000),
+          onError: (error) => this.#report(error),
+        }),
+    )
+    metrics.synced.set({ resource: this.name }, 0)
+  }
+
+  /** What probes and progress lines show. */
+  health(): ResourceHealth {
+    return {
+      name: this.name,
+      synced: this.#synced,
+      degraded: this.#degraded,
+      watches: this.#feeds.map((feed) => feed.status()),
+      writer: this.#writing?.progress.writerStatus(),
+    }
+  }
+
+  /** @throws KubedeltaError when it cannot go on: `fenced`, `forbidden` for a named resource at start, the writer's failures */
+  async run(signal: AbortSignal): Promise<void> {
+    const { topic, clock, progressIntervals } = this.#options
+    const leadership = await takeLead(topic, signal)
+    await using writer = leadership.writer
+    const { recovery, adopted, options } = topic
+    const publisher = new Publisher({
+      ...this.#options,
+      cluster: options.cluster,
+      epoch: leadership.epoch,
+      writer,
+      index: topic.index,
+      now: () => clock.now(),
+      inherited: {
+        synced: !adopted && recovery.synced !== undefined,
+        policyChanged: recovery.control !== undefined && recovery.control.policy !== options.policy,
+      },
+    })
+    const progress = new ProgressWriter({ topic, leadership, clock, intervals: progressIntervals })
+    this.#writing = { publisher, progress }
+    try {
+      await runAll(signal, [
+        (both) => Promise.race([publisher.failure, aborted(both)]),
+        (both) => Promise.race([progress.failure, aborted(both)]),
+        ...this.#feeds.flatMap((feed) => [
+          (both: AbortSignal) => feed.run(both),
+          (both: AbortSignal) => this.#pump(feed, { publisher, progress }, both),
+        ]),
+        (both) => this.#tick(both, progress),
+      ])
+    } finally {
+      for (const feed of this.#feeds) feed.dispose()
+    }
+    await this.#flush(progress)
+  }
+
+  async #pump(feed: Feed, { publisher, progress }: Writing, signal: AbortSignal): Promise<void> {
+    const { index } = this.#options.topic
+    await this.#deselect(feed, publisher, signal)
+    for (;;) {
+      const batch = await feed.popAll(signal)
+      const deltas = batch.filter((popped) => popped.kind === 'deltas')
+      const states = await this.#lastStates(keysToRead(deltas, index), signal)
+      publisher.publish(deltas, states)
+      if (deltas.length > 0) progress.noteChange()
+      // A barrier stands behind what was put before it; that more stands before it now makes it no less true.
+      for (const barrier of batch) if (barrier.kind !== 'deltas') this.#passed(barrier, feed, { publisher, progress })
+    }
+  }
+
+  #passed(barrier: Barrier, feed: Feed, { publisher, progress }: Writing): void {
+    barrier.release()
+    feed.reached(barrier.resourceVersion)
+    if (barrier.kind === 'listed') this.#listed(publisher)
+    if (this.#synced) progress.reached(this.#feeds.map((each) => each.resourceVersion))
+  }
+
+  /** With a scope of fewer namespaces, what the topic holds of others has left the selection. */
+  async #deselect(feed: Feed, publisher: Publisher, signal: AbortSignal): Promise<void> {
+    const { namespaces, topic } = this.#options
+    if (feed !== this.#feeds[0] || namespaces.length === 0) return
+    const selected = new Set(namespaces)
+    const keys = new Set([...topic.index.keys()].filter((key) => !selected.has(splitKey(key).namespace)))
+    const states = await this.#lastStates(keys, signal)
+    for (const key of keys) publisher.publishDeselected(key, states)
+  }
+
+  async #lastStates(keys: ReadonlySet<string>, signal: AbortSignal): Promise<LastStates> {
+    const { topic, log } = this.#options
+    if (keys.size === 0) return new Map()
+    const { index, reader, options } = topic
+    // A record that is still on its way has no position yet.
+    const pending = [...keys].some((key) => index.has(key) && index.get(key)?.position === undefined)
+    if (pending) await this.#writing?.progress.flush(signal)
+    return readLastStates(keys, index, { reader, topic: options.topic, decoder: options.decoder, log, signal })
+  }
+
+  #listed(publisher: Publisher): void {
+    this.#degraded = undefined
+    if (!this.#feeds.every((feed) => feed.resourceVersion !== '')) return
+    publisher.markSynced()
+    this.#options.metrics.synced.set({ resource: this.name }, 1)
+    if (this.#synced) return
+    this.#synced = true
+    this.#options.log.info('synced', { keys: this.#options.topic.index.size })
+  }
+
+  async #tick(signal: AbortSignal, progress: ProgressWriter): Promise<void> {
+    const { clock, progressIntervals } = this.#options
+    for (;;) {
+      await clock.sleep(progressIntervals.changedMs, signal)
+      if (!this.#synced) continue
+      for (const feed of this.#feeds) feed.mark()
+      progress.tick()
+    }
+  }
+
+  async #flush(progress: ProgressWriter): Promise<void> {
+    if (this.#synced) progress.finish()
+    try {
+      await progress.flush(AbortSignal.timeout(FLUSH_TIMEOUT_MS))
+    } catch (cause) {
+      const error = fromUnknown(cause, 'Cannot flush')
+      // Nothing is lost: the next start publishes what the topic lacks.
+      this.#options.log.warn('stopped before everything was acknowledged', { error })
+    }
+  }
+
+  #countList(reason: string): void {
+    if (reason !== 'initial') this.#options.metrics.relists.inc({ resource: this.name, reason })
+  }
+
+  #report(error: KubedeltaError): void {
+    const permanent = error.code === 'forbidden' || error.code === 'unauthorized' || error.code === 'not-found'
+    if (!permanent) return
+    if (!this.#synced && this.#options.named) throw error
+    if (this.#degraded === undefined) this.#options.log.error('degraded', { error })
+    this.#degraded = error.message
+    this.#options.metrics.synced.set({ resource: this.name }, 0)
+  }
+}

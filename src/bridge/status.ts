@@ -1,0 +1,16 @@
+// What a bridge says about itself to probes and progress lines.
+
+import type { WriterStatus } from '../topic/port.ts'
+import type { ReflectorStatus } from '../watch/reflector.ts'
+
+export interface ResourceHealth {
+  /** `deployments.apps` */
+  readonly name: string
+  /** The topic held everything of a first list. */
+  readonly synced: boolean
+  /** Why it cannot be listed any more; undefined where it can. */
+  readonly degraded: string | undefined
+  readonly watches: readonly ReflectorStatus[]
+  /** undefined before the topic is fenced. */
+  readonly writer: WriterStatus | undefined
+}

@@ -1,0 +1,113 @@
+// Holds the import table: which folder may import which, which package has one door, and that no imports form a cycle.
+
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { test } from 'node:test'
+
+const src = resolve(import.meta.dirname, '../../src')
+
+/** Folder -> folders it may import, besides base and itself. */
+const table: Readonly<Record<string, readonly string[] | 'all'>> = {
+  base: [],
+  object: [],
+  kube: ['object'],
+  watch: ['kube', 'cache', 'object'],
+  policy: ['object'],
+  record: ['object'],
+  codec: ['record', 'object'],
+  registry: ['codec'],
+  topic: [],
+  kafka: ['topic'],
+  connect: ['topic', 'kafka'],
+  bridge: ['kube', 'watch', 'policy', 'record', 'codec', 'registry', 'topic', 'connect', 'cache', 'object'],
+  cache: ['object'],
+  health: [],
+  cli: 'all',
+  testing: ['object', 'record', 'watch', 'topic'],
+}
+
+/** Of a folder that may be imported only in part: the files that may. */
+const ports: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  testing: { watch: ['source.ts', 'delta.ts'], topic: ['port.ts'] },
+}
+
+/** Package -> where it may be imported. */
+const doors: Readonly<Record<string, RegExp>> = {
+  '@kubernetes/client-node': /^kube\/|^object\/wire\.ts$/,
+  kafkajs: /^kafka\//,
+  avsc: /^codec\/avro\.ts$/,
+  yargs: /^cli\//,
+  pino: /^base\/log\.ts$/,
+  'pino-pretty': /^base\/log\.ts$/,
+  'prom-client': /^base\/metrics\.ts$/,
+  fastify: /^health\//,
+  undici: /^kube\/|^registry\//,
+  yaml: /^cli\//,
+  zod: /^cli\//,
+}
+
+interface Import {
+  readonly from: string
+  readonly to: string
+}
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+const imports: readonly Import[] = files.flatMap((from) =>
+  [...readFileSync(join(src, from), 'utf8').matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g)].map((match) => ({
+    from,
+    to: match[1] ?? '',
+  })),
+)
+const inner = imports.flatMap(({ from, to }) =>
+  to.startsWith('.') ? [{ from, to: relative(src, resolve(src, dirname(from), to)) }] : [],
+)
+
+test('every folder of src has its row in the table', () => {
+  assert.deepEqual(
+    files.map(folderOf).filter((folder) => folder !== '' && !(folder in table)),
+    [],
+  )
+})
+
+test('folders import only what the table allows', () => {
+  const wrong = inner.filter(({ from, to }) => {
+    const allowed = table[folderOf(from)]
+    if (allowed === undefined || allowed === 'all') return false
+    if (folderOf(to) === folderOf(from) || folderOf(to) === 'base') return false
+    if (!allowed.includes(folderOf(to))) return true
+    const only = ports[folderOf(from)]?.[folderOf(to)]
+    return only !== undefined && !only.includes(to.slice(folderOf(to).length + 1))
+  })
+  assert.deepEqual(wrong, [])
+})
+
+test('no file imports itself over others, type imports included', () => {
+  const targets = new Map<string, string[]>()
+  for (const { from, to } of inner) targets.set(from, [...(targets.get(from) ?? []), to])
+  const done = new Set<string>()
+  const path: string[] = []
+  function visit(file: string): void {
+    if (path.includes(file)) assert.fail(`cycle: ${[...path.slice(path.indexOf(file)), file].join(' -> ')}`)
+    if (done.has(file)) return
+    path.push(file)
+    for (const target of targets.get(file) ?? []) visit(target)
+    path.pop()
+    done.add(file)
+  }
+  for (const file of files) visit(file)
+})
+
+test('each outside package is imported through its one door', () => {
+  const wrong = imports.filter(({ from, to }) => {
+    if (to.startsWith('.') || to.startsWith('node:')) return false
+    const packageName = to.split('/', to.startsWith('@') ? 2 : 1).join('/')
+    const door = doors[packageName]
+    return door === undefined || !door.test(from)
+  })
+  assert.deepEqual(wrong, [])
+})
+
+function folderOf(file: string): string {
+  return file.includes('/') ? file.slice(0, file.indexOf('/')) : ''
+}

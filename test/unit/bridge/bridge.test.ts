@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { KubedeltaError } from '../../../src/base/errors.ts'
+import { BridgeHarness, shortOf, TOPIC } from '../../support/bridge-harness.ts'
+
+describe('bridge', () => {
+  test('publishes the first list, then what it watches, in order', async () => {
+    const t = new BridgeHarness()
+    t.source.add({ name: 'a' })
+    const running = t.start()
+    await t.untilEqual(running)
+    t.source.modify({ name: 'a' })
+    t.source.add({ name: 'b' })
+    t.source.delete({ name: 'a' })
+    await t.until(() => t.lines().length === 5, 'five records')
+    assert.deepEqual(t.lines().map(shortOf), [
+      'ADDED LIST default/a@1',
+      'UPDATED WATCH default/a@2',
+      'ADDED WATCH default/b@3',
+      'DELETED WATCH default/a@4',
+      'tombstone default/a',
+    ])
+    await running.stop()
+  })
+
+  test('fences with a higher epoch, and says on every partition how far it is', async () => {
+    const t = new BridgeHarness()
+    t.source.add({ name: 'a' })
+    for (const epoch of [1, 2]) {
+      const running = t.start({}, { partitions: 3 })
+      await t.untilEqual(running)
+      await t.until(() => t.controls().filter((control) => control.epoch === epoch).length >= 6, 'fence and progress')
+      await running.stop()
+      const own = t.controls().filter((control) => control.epoch === epoch)
+      assert.deepEqual(own.map(({ kind }) => kind).toSorted(), [
+        ...Array(3).fill('fence'),
+        ...Array(3).fill('progress'),
+      ])
+      assert.equal(own.at(-1)?.clusterId, 'cluster-1')
+    }
+    assert.equal(new Set(t.controls().map(({ streamId }) => streamId)).size, 1)
+  })
+
+  test('marks records initial until the first progress with synced=true', async () => {
+    const t = new BridgeHarness()
+    t.source.add({ name: 'a' })
+    const first = t.start()
+    await t.untilEqual(first)
+    t.source.add({ name: 'b' })
+    await t.untilEqual(first)
+    await first.stop()
+    t.source.add({ name: 'c' })
+    const second = t.start()
+    await t.untilEqual(second)
+    await second.stop()
+    const initial = t.lines().map((line) => [line.key, line.kind === 'record' && line.record.initial])
+    assert.deepEqual(initial, [
+      ['default/a', true],
+      ['default/b', false],
+      ['default/c', false],
+    ])
+  })
+
+  test('publishes exactly the differences at the next start', async () => {
+    const t = new BridgeHarness()
+    for (const name of ['same', 'changed', 'gone', 'reborn']) t.source.add({ name, body: { spec: { name } } })
+    const first = t.start()
+    await t.untilEqual(first)
+    await first.stop()
+    const before = t.lines().length
+    t.source.modify({ name: 'changed' })
+    t.source.delete({ name: 'gone' })
+    t.source.delete({ name: 'reborn' })
+    t.source.add({ name: 'reborn' })
+    t.source.add({ name: 'new' })
+    const second = t.start()
+    await t.untilEqual(second)
+    await second.stop()
+    const after = t.lines().slice(before)
+    assert.deepEqual(after.map(shortOf).toSorted(), [
+      'ADDED RECOVERY default/new@9',
+      'ADDED RECOVERY default/reborn@8',
+      'DELETED RECOVERY default/gone@3 finalStateUnknown',
+      'DELETED RECOVERY default/reborn@4 finalStateUnknown',
+      'UPDATED RECOVERY default/changed@5',
+      'tombstone default/gone',
+      'tombstone default/reborn',
+    ])
+    const gone = after.find((line) => line.key === 'default/gone' && line.kind === 'record')
+    assert.match(String(gone?.kind === 'record' ? gone.record.object : ''), /"spec":\{"name":"gone"\}/)
+    const reborn = after.filter(({ key }) => key === 'default/reborn').map(shortOf)
+    assert.deepEqual(reborn, [
+      'DELETED RECOVERY default/reborn@4 finalStateUnknown',
+      'tombstone default/reborn',
+      'ADDED RECOVERY default/reborn@8',
+    ])
+  })
+
+  test('finds by a relist what a watch missed', async () => {
+    const t = new BridgeHarness()
+    for (const name of ['a', 'b', 'c']) t.source.add({ name })
+    const running = t.start()
+    await t.untilEqual(running)
+    const before = t.lines().length
+    t.source.modify({ name: 'a' }, { dropWatch: true })
+    t.source.delete({ name: 'b' }, { dropWatch: true })
+    t.source.resetWatch()
+    for (let n = 0; n < 5 && !t.equals(); n++) {
+      await t.until(() => t.clock.sleepers > 0, 'the reflector waits')
+      await t.clock.advance(5_000)
+    }
+    await t.until(() => t.equals(), 'topic equals source')
+    assert.deepEqual(t.lines().slice(before).map(shortOf), [
+      'UPDATED RELIST default/a@4',
+      'DELETED RELIST default/b@2 finalStateUnknown',
+      'tombstone default/b',
+    ])
+    assert.match(await running.metrics(), /kubedelta_relists_total\{resource="pods",reason="expired"\} 1/)
+    await running.stop()
+  })
+
+  test('asks for nothing older than what the topic holds', async () => {
+    const t = new BridgeHarness()
+    t.source.add({ name: 'a' })
+    const first = t.start()
+    await t.untilEqual(first)
+    await first.stop()
+    const seen = t.source.requests.length
+    const second = t.start()
+    await t.untilEqual(second)
+    await second.stop()
+    // The first request after it is the check that the collection may be listed.
+    const versions = t.source.requests.slice(seen + 1).map(({ resourceVersion }) => resourceVersion)
+    assert.equal(versions[0], '1')
+  })
+
+  test('publishes an object that the topic cannot take with object null, and goes on', async () => {
+    const t = new BridgeHarness()
+    t.log.maxGroupBytes = 2_000
+    t.source.add({ name: 'big', body: { spec: 'x'.repeat(2_000) } })
+    t.source.add({ name: 'small' })
+    const running = t.start()
+    await t.untilEqual(running)
+    assert.match(await running.metrics(), /kubedelta_objects_withheld_total\{resource="pods",reason="too-large"\} 1/)
+    const objects = t.lines().map((line) => [line.key, line.kind === 'record' && line.record.object === null])
+    assert.deepEqual(objects, [
+      ['default/big', true],
+      ['default/small', false],
+    ])
+    await running.stop()
+    const again = t.start()
+    await t.untilEqual(again)
+    await again.stop()
+    assert.equal(t.lines().length, 2, 'what was withheld is not published again')
+  })
+
+  test('shows unchanged objects again at a resync', async () => {
+    const t = new BridgeHarness()
+    t.source.add({ name: 'a' })
+    const running = t.start({ resyncMs: 5_000 })
+    await t.untilEqual(running)
+    await t.clock.advance(5_000)
+    await t.until(() => t.lines().length === 2, 'a resync')
+    assert.equal(t.lines().map(shortOf).at(-1), 'UPDATED RESYNC default/a@1')
+    await running.stop()
+  })
+
+  test('repeats progress while nothing happens', async () => {
+    const t = new BridgeHarness()
+    const running = t.start()
+    await t.untilEqual(running)
+    await t.until(() => t.controls().length === 2, 'fence and first progress')
+    for (let n = 0; n < 7; n++) await t.clock.advance(10_000)
+    await t.until(() => t.controls().length === 3, 'one more progress')
+    await running.stop()
+  })
+
+  test('ends when another writer takes over', async () => {
+    const t = new BridgeHarness()
+    const running = t.start()
+    await t.untilEqual(running)
+    await t.log.openWriter({ topic: TOPIC, transactionalId: 'x', signal: new AbortController().signal })
+    t.source.add({ name: 'a' })
+    await assert.rejects(running.ended, (error) => error instanceof KubedeltaError && error.code === 'fenced')
+    assert.match(await running.metrics(), /kubedelta_fenced_total 1/)
+  })
+
+  test('refuses to start when a named resource may not be listed', async () => {
+    const t = new BridgeHarness()
+    const forbidden = new KubedeltaError('forbidden', 'Cannot list pods: forbidden')
+    t.source.failNext('list', { kind: 'error', error: forbidden })
+    const running = t.start()
+    await assert.rejects(running.ended, forbidden)
+    assert.equal(await t.log.admin.describe(TOPIC, new AbortController().signal), undefined, 'no topic was created')
+  })
+})
