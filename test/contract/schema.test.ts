@@ -9,6 +9,7 @@ import type { Leadership, Progress } from '../../src/record/control.ts'
 import { parseRecord } from '../../src/record/parse.ts'
 import type { Cause, KubeRecord, Operation, Previous } from '../../src/record/record.ts'
 import { tombstoneHeaders } from '../../src/record/tombstone.ts'
+import { murmur2, partitionOf } from '../../src/topic/partition.ts'
 
 interface Field {
   readonly name: string
@@ -110,6 +111,18 @@ test('the page has the keys of control records, and their headers in order', () 
   assert.deepEqual(
     rows.filter(([, where]) => where === 'both').map(([name]) => name),
     toHeaders({ kind: 'fence', ...leadership }).map(({ name }) => name),
+  )
+})
+
+test('the keys on the page have the hashes and partitions on the page', () => {
+  const rows = tableOf('key', 'murmur2')
+  assert.equal(rows.length, 5)
+  assert.deepEqual(
+    rows,
+    rows.map(([key = '']) => {
+      const bytes = Buffer.from(key)
+      return [key, String(murmur2(bytes)), String(partitionOf(bytes, 6)), String(partitionOf(bytes, 12))]
+    }),
   )
 })
 

@@ -1,0 +1,40 @@
+// Encodes records to JSON and decodes them, with the object's bytes left as they stand.
+
+import { parseRecord } from '../record/parse.ts'
+import type { KubeRecord } from '../record/record.ts'
+import { assertObject } from './avro.ts'
+import { splitObject } from './envelope.ts'
+
+/**
+ * Encodes a record as one line of JSON: the fields by name, `object` last and spliced in without being parsed.
+ * @throws KubedeltaError `internal` when the object is not UTF-8 text of a JSON object
+ */
+export function encodeJson(record: KubeRecord): Buffer {
+  const { object, ...fields } = record
+  const head = `${JSON.stringify(fields).slice(0, -1)},"object":`
+  if (object === null) return Buffer.from(`${head}null}`, 'utf8')
+  assertObject(object, 'Cannot encode record', 'internal')
+  const headBytes = Buffer.byteLength(head, 'utf8')
+  const bytes = Buffer.allocUnsafe(headBytes + object.length + 1)
+  bytes.write(head, 0, 'utf8')
+  object.copy(bytes, headBytes)
+  bytes[bytes.length - 1] = CLOSE_BRACE
+  return bytes
+}
+
+/**
+ * Decodes a record from JSON. Fields may come in any order and with whitespace.
+ * @throws KubedeltaError `corrupt`
+ */
+export function decodeJson(bytes: Buffer): KubeRecord {
+  const { envelope, object } = splitObject(bytes)
+  return parseRecord({ ...parseEnvelope(envelope), object })
+}
+
+const CLOSE_BRACE = 0x7d
+
+function parseEnvelope(envelope: string): object {
+  // Cannot fail: the scan has taken the whole text for one JSON object.
+  const value: unknown = JSON.parse(envelope)
+  return typeof value === 'object' && value !== null ? value : {}
+}
