@@ -61,13 +61,14 @@ export const silentLogger: Logger = {
   with: () => silentLogger,
 }
 
-function wrap(inner: pino.Logger): Logger {
+// Fields are merged here rather than in pino's children, which would print a field twice that is given twice.
+function wrap(inner: pino.Logger, fixed: LogFields = {}): Logger {
   return {
-    debug: (message, fields) => inner.debug(fields ?? {}, message),
-    info: (message, fields) => inner.info(fields ?? {}, message),
-    warn: (message, fields) => inner.warn(fields ?? {}, message),
-    error: (message, fields) => inner.error(fields ?? {}, message),
-    with: (fields) => wrap(inner.child(fields)),
+    debug: (message, fields) => inner.debug({ ...fixed, ...fields }, message),
+    info: (message, fields) => inner.info({ ...fixed, ...fields }, message),
+    warn: (message, fields) => inner.warn({ ...fixed, ...fields }, message),
+    error: (message, fields) => inner.error({ ...fixed, ...fields }, message),
+    with: (fields) => wrap(inner, { ...fixed, ...fields }),
   }
 }
 

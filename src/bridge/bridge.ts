@@ -2,6 +2,7 @@
 
 import type { ByteBudget } from '../base/byte-budget.ts'
 import type { Clock } from '../base/clock.ts'
+import { isAbort } from '../base/errors.ts'
 import { runAll } from '../base/lifecycle.ts'
 import type { Logger } from '../base/log.ts'
 import { Permits } from '../base/permits.ts'
@@ -102,6 +103,15 @@ export class Bridge {
    *   before it writes; `fenced` and what the topic writer throws later
    */
   async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#run(signal)
+    } catch (error) {
+      // Stopped while it was starting: nothing was appended that anyone would wait for.
+      if (!signal.aborted || !isAbort(error)) throw error
+    }
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
     const { connection, resources } = this.#options
     await Promise.all(resources.filter(({ named }) => named).map((resource) => this.#assertListable(resource, signal)))
     await using reader = await connection.openReader({ signal })

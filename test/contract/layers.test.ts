@@ -43,9 +43,12 @@ const doors: Readonly<Record<string, RegExp>> = {
   'prom-client': /^base\/metrics\.ts$/,
   fastify: /^health\//,
   undici: /^kube\/|^registry\//,
-  yaml: /^cli\//,
-  zod: /^cli\//,
+  yaml: /^cli\/|^kube\//,
+  zod: /^cli\/|^kube\//,
 }
+
+// `import ... from '...'` and `export ... from '...'` over one or more lines, `import '...'`, `import('...')`.
+const IMPORT = /^(?:import|export)\b[^;'"]*?\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm
 
 interface Import {
   readonly from: string
@@ -54,9 +57,9 @@ interface Import {
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
 const imports: readonly Import[] = files.flatMap((from) =>
-  [...readFileSync(join(src, from), 'utf8').matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g)].map((match) => ({
+  [...readFileSync(join(src, from), 'utf8').matchAll(IMPORT)].map((match) => ({
     from,
-    to: match[1] ?? '',
+    to: match[1] ?? match[2] ?? match[3] ?? '',
   })),
 )
 const inner = imports.flatMap(({ from, to }) =>
