@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parseCommandLine } from '../../src/cli/command-line.ts'
-import { environmentOf, flagOf, isOptionOf, optionKeys, optionOf } from '../../src/cli/options.ts'
-import type { CommandName } from '../../src/cli/options.ts'
+import { environmentOf, flagOf } from '../../src/cli/option-spec.ts'
+import { isOptionOf, optionKeys, optionOf } from '../../src/cli/options.ts'
+import type { CommandName } from '../../src/cli/option-spec.ts'
 
 const kafka = [
   '--kafka-tls',

@@ -1,0 +1,46 @@
+// What the probes of a bridge answer, from what its resources say about themselves.
+
+import type { Clock } from '../base/clock.ts'
+import type { Bridge } from '../bridge/bridge.ts'
+import type { ResourceHealth } from '../bridge/status.ts'
+import { liveness, type Activity } from '../health/liveness.ts'
+import type { HealthCheck } from '../health/report.ts'
+import type { HealthSource } from '../health/server.ts'
+
+/**
+ * Live unless a restart would mend something; ready once every resource that is not degraded has synced.
+ * A degraded resource shows, but never makes the whole unready.
+ */
+export function bridgeHealth(bridge: Pick<Bridge, 'health'>, clock: Clock): HealthSource {
+  return {
+    live: () => liveness(bridge.health().flatMap(activitiesOf), clock.now()),
+    ready() {
+      const resources = bridge.health()
+      const started: HealthCheck = {
+        name: 'topics',
+        ok: resources.length > 0,
+        detail: resources.length > 0 ? '' : 'not read and checked yet',
+      }
+      const waiting = resources.some(({ synced, degraded }) => !synced && degraded === undefined)
+      return { ok: started.ok && !waiting, checks: [started, ...resources.map(checkOf)] }
+    },
+  }
+}
+
+function checkOf({ name, synced, degraded }: ResourceHealth): HealthCheck {
+  if (degraded !== undefined) return { name, ok: false, detail: `degraded: ${degraded}` }
+  return { name, ok: synced, detail: synced ? '' : 'its first list is not on the topic yet' }
+}
+
+function activitiesOf({ name, watches, writer }: ResourceHealth): readonly Activity[] {
+  const activities = watches.flatMap((watch): readonly Activity[] => {
+    const { watchEndsAtMs, lastAttemptAtMs, phase } = watch
+    if (watchEndsAtMs !== undefined) return [{ kind: 'watch', name: `watch ${name}`, timeoutAtMs: watchEndsAtMs }]
+    if (phase === 'watching' || lastAttemptAtMs === undefined) return []
+    return [{ kind: 'attempt', name: `reflector ${name}`, lastAttemptAtMs }]
+  })
+  const lane = writer?.lastAttemptAtMs
+  return lane === undefined
+    ? activities
+    : [...activities, { kind: 'attempt', name: `lane ${name}`, lastAttemptAtMs: lane }]
+}

@@ -1,0 +1,143 @@
+// The options of each command as one readonly value, checked in combination before anything is done.
+
+import { KubedeltaError } from '../base/errors.ts'
+import type { ConfigFile } from './config-file.ts'
+import {
+  checkAddresses,
+  checkFormat,
+  checkKafkaSecurity,
+  checkTopicOptions,
+  parseListenAddress,
+} from './option-checks.ts'
+import type { ListenAddress } from './option-checks.ts'
+import { mergeRaw, valuesOf } from './option-values.ts'
+import type { RawValues, ValuesOf } from './option-values.ts'
+import type { CommandName } from './option-spec.ts'
+import { partitionsByResource, resourceSelections } from './resource-selections.ts'
+import type { ResourceSelection } from './resource-selections.ts'
+
+type SelectionKey = 'resources' | 'namespace' | 'selector' | 'fieldSelector' | 'partitions'
+
+/** Options of `run`: the flags of the same names, except what is said otherwise. Durations are milliseconds. */
+export interface RunOptions extends Omit<
+  ValuesOf<'run'>,
+  SelectionKey | 'to' | 'cluster' | 'format' | 'metricsListen' | 'config'
+> {
+  readonly to: string
+  readonly cluster: string
+  /** What -r, -n, -l, --field-selector and the file's `resources` say together; names as given, '*' included. */
+  readonly resources: readonly ResourceSelection[]
+  /** --partitions: resource as given -> partitions of its topic when it is created. */
+  readonly partitions: ReadonlyMap<string, number>
+  readonly format: 'avro' | 'json'
+  readonly metricsListen: ListenAddress
+}
+
+/** Options of `topics plan` and `topics apply`. */
+export interface TopicsOptions extends Omit<
+  ValuesOf<'topics'>,
+  'resources' | 'partitions' | 'to' | 'cluster' | 'output' | 'config'
+> {
+  readonly action: 'plan' | 'apply'
+  readonly to: string
+  readonly cluster: string
+  readonly resources: readonly ResourceSelection[]
+  readonly partitions: ReadonlyMap<string, number>
+  readonly output: 'table' | 'json'
+}
+
+/** Options of `tail`; either `resource` and `cluster` are there or `topic` is. */
+export interface TailOptions extends Omit<ValuesOf<'tail'>, 'from' | 'output' | 'config'> {
+  readonly from: string
+  /** As given: plural[.group], kind or short name of a built-in kind. */
+  readonly resource: string | undefined
+  readonly output: 'wide' | 'json'
+}
+
+/** Everything that was said about the options of a command. */
+export interface OptionSources {
+  readonly flags: RawValues
+  readonly environment: RawValues
+  readonly file: ConfigFile
+}
+
+/** @throws KubedeltaError `usage`, `bad-selector` */
+export function runOptions(sources: OptionSources): RunOptions {
+  const { raw, values } = read('run', sources)
+  const to = required(values.to, '--to URL')
+  checkAddresses({ log: to, logFlag: '--to', server: values.server, registry: values.registry })
+  checkKafkaSecurity(values)
+  checkTopicOptions(values)
+  checkTls(values)
+  return {
+    ...values,
+    to,
+    cluster: required(values.cluster, '--cluster NAME'),
+    resources: resourceSelections({ raw, values, entries: sources.file.resources }),
+    partitions: partitionsByResource(values.partitions),
+    format: checkFormat(values),
+    metricsListen: parseListenAddress(values.metricsListen),
+  }
+}
+
+/** @throws KubedeltaError `usage`, `bad-selector` */
+export function topicsOptions(action: TopicsOptions['action'], sources: OptionSources): TopicsOptions {
+  const { raw, values } = read('topics', sources)
+  const to = required(values.to, '--to URL')
+  checkAddresses({ log: to, logFlag: '--to', server: values.server })
+  checkKafkaSecurity(values)
+  checkTopicOptions(values)
+  checkTls(values)
+  const scope = { ...values, namespace: [], selector: undefined, fieldSelector: undefined }
+  return {
+    ...values,
+    action,
+    to,
+    cluster: required(values.cluster, '--cluster NAME'),
+    resources: resourceSelections({ raw, values: scope, entries: sources.file.resources }),
+    partitions: partitionsByResource(values.partitions),
+    output: oneOf(values.output ?? 'table', ['table', 'json']),
+  }
+}
+
+/** @throws KubedeltaError `usage` */
+export function tailOptions(resource: string | undefined, sources: OptionSources): TailOptions {
+  const { values } = read('tail', sources)
+  const from = required(values.from, '--from URL')
+  checkAddresses({ log: from, logFlag: '--from', registry: values.registry })
+  checkKafkaSecurity(values)
+  checkTopicOptions(values)
+  if (values.topic === undefined) {
+    required(resource, 'RESOURCE, or --topic NAME')
+    required(values.cluster, '--cluster NAME, or --topic NAME')
+  }
+  return { ...values, from, resource, output: oneOf(values.output ?? 'wide', ['wide', 'json']) }
+}
+
+function read<C extends CommandName>(command: C, sources: OptionSources): { raw: RawValues; values: ValuesOf<C> } {
+  const raw = mergeRaw(command, [sources.flags, sources.environment, sources.file.values])
+  return { raw, values: valuesOf(command, raw) }
+}
+
+function required<T>(value: T | undefined, what: string): T {
+  if (value !== undefined) return value
+  throw new KubedeltaError('usage', `Cannot start: wanted ${what}: it is absent`)
+}
+
+function oneOf<T extends string>(value: string, wanted: readonly T[]): T {
+  const found = wanted.find((candidate) => candidate === value)
+  if (found !== undefined) return found
+  throw new KubedeltaError(
+    'usage',
+    `Cannot read --output: wanted one of ${wanted.join(', ')}: current value is ${JSON.stringify(value)}`,
+  )
+}
+
+function checkTls(values: Pick<ValuesOf<'topics'>, 'insecureSkipTlsVerify' | 'certificateAuthority'>): void {
+  if (values.insecureSkipTlsVerify && values.certificateAuthority !== undefined) {
+    throw new KubedeltaError(
+      'usage',
+      'Cannot use --certificate-authority with --insecure-skip-tls-verify: wanted one of them: both are set',
+    )
+  }
+}

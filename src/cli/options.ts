@@ -1,0 +1,298 @@
+// Every process option once, as data: flags, environment variables, configuration keys and help are made from it.
+
+import type { CommandName, OptionSpec } from './option-spec.ts'
+
+const all = ['run', 'tail', 'topics'] as const
+const bridge = ['run', 'topics'] as const
+const ofRun = { commands: ['run'], group: 'What' } as const
+const ofTopics = { commands: ['run'], group: 'Topics' } as const
+const ofCluster = { commands: bridge, group: 'Kubernetes' } as const
+const ofKafka = { commands: all, group: 'Kafka' } as const
+const ofTail = { commands: ['tail'], group: 'Output', outsideFile: true } as const
+
+/** All options that are built, by their key in a configuration file. A flag that is not here is refused as unknown. */
+export const options = {
+  to: {
+    type: 'string',
+    placeholder: 'URL',
+    description: 'Where records go: kafka://HOST:PORT[,HOST:PORT...]',
+    commands: bridge,
+    group: 'What',
+  },
+  from: {
+    type: 'string',
+    placeholder: 'URL',
+    description: 'Where records are read: kafka://HOST:PORT[,HOST:PORT...]',
+    commands: ['tail'],
+    group: 'What',
+  },
+  cluster: {
+    type: 'string',
+    placeholder: 'NAME',
+    description: 'Name of the cluster in topics and records, a DNS label; required with kafka://',
+    commands: all,
+    group: 'What',
+  },
+  resources: {
+    type: 'list',
+    short: 'r',
+    placeholder: 'LIST',
+    description: "Resources as plural[.group], kind or short name; '*' for all that can be listed and watched",
+    commands: bridge,
+    group: 'What',
+  },
+  namespace: {
+    type: 'list',
+    short: 'n',
+    placeholder: 'NAME',
+    description: 'Only objects of these namespaces',
+    defaultText: 'all namespaces',
+    commands: ['run', 'tail'],
+    group: 'What',
+  },
+  selector: {
+    type: 'string',
+    short: 'l',
+    placeholder: 'SELECTOR',
+    description: 'Only objects whose labels match, as in kubectl',
+    ...ofRun,
+  },
+  fieldSelector: {
+    type: 'string',
+    placeholder: 'SELECTOR',
+    description: 'Only objects whose fields match, as in kubectl',
+    ...ofRun,
+  },
+  exclude: {
+    type: 'list',
+    placeholder: 'LIST',
+    description: "Resources that '*' leaves out, besides Secrets, Leases and the older of two kinds of Events",
+    commands: bridge,
+    group: 'What',
+  },
+  format: {
+    type: 'choice',
+    choices: ['avro', 'json'],
+    description: 'Form of record values',
+    defaultText: 'json; avro with --registry',
+    ...ofRun,
+  },
+  registry: {
+    type: 'string',
+    placeholder: 'URL',
+    description: 'Confluent-compatible schema registry; values are then Avro',
+    commands: ['run', 'tail'],
+    group: 'What',
+  },
+  resync: {
+    type: 'duration',
+    placeholder: 'DURATION',
+    description: 'Lists everything again this often: unchanged objects as RESYNC, differences as RELIST',
+    defaultText: 'never',
+    ...ofRun,
+  },
+  kubeconfig: {
+    type: 'string',
+    placeholder: 'FILE',
+    description: 'Credentials for the apiserver',
+    defaultText: 'KUBECONFIG, ~/.kube/config, in-cluster',
+    ...ofCluster,
+  },
+  context: {
+    type: 'string',
+    placeholder: 'NAME',
+    description: 'Context of the kubeconfig',
+    defaultText: 'its current context',
+    ...ofCluster,
+  },
+  server: {
+    type: 'string',
+    placeholder: 'URL',
+    description: 'Address of the apiserver, in place of the kubeconfig',
+    ...ofCluster,
+  },
+  certificateAuthority: {
+    type: 'string',
+    placeholder: 'FILE',
+    description: 'CA certificates for the apiserver, PEM',
+    ...ofCluster,
+  },
+  insecureSkipTlsVerify: { type: 'boolean', description: "Do not check the apiserver's certificate", ...ofCluster },
+  qps: {
+    type: 'integer',
+    minimum: 1,
+    default: 50,
+    placeholder: 'N',
+    description: 'Requests per second to the apiserver, in the long run',
+    ...ofCluster,
+  },
+  burst: {
+    type: 'integer',
+    minimum: 1,
+    default: 100,
+    placeholder: 'N',
+    description: 'Requests to the apiserver that may go out at once',
+    ...ofCluster,
+  },
+  clusterId: {
+    type: 'string',
+    placeholder: 'ID',
+    description: 'Identity of the cluster where neither namespace kube-system nor /openid/v1/jwks may be read',
+    commands: ['run'],
+    group: 'Kubernetes',
+  },
+  kafkaTls: { type: 'boolean', description: 'Speak TLS to the brokers, trusting public CAs', ...ofKafka },
+  kafkaTlsCa: {
+    type: 'string',
+    placeholder: 'FILE',
+    description: 'CA certificates for the brokers, PEM; turns TLS on',
+    ...ofKafka,
+  },
+  kafkaTlsCert: {
+    type: 'string',
+    placeholder: 'FILE',
+    description: 'Client certificate for the brokers, PEM; turns TLS on',
+    ...ofKafka,
+  },
+  kafkaTlsKey: { type: 'string', placeholder: 'FILE', description: 'Key of the client certificate, PEM', ...ofKafka },
+  kafkaSaslMechanism: {
+    type: 'choice',
+    choices: ['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'],
+    description: 'SASL mechanism for the brokers',
+    ...ofKafka,
+  },
+  kafkaSaslUsername: {
+    type: 'string',
+    placeholder: 'NAME',
+    description: 'SASL user; the password comes from --kafka-sasl-password-file or KUBEDELTA_KAFKA_SASL_PASSWORD',
+    ...ofKafka,
+  },
+  kafkaSaslPasswordFile: {
+    type: 'string',
+    placeholder: 'FILE',
+    description: 'File that holds the SASL password',
+    ...ofKafka,
+  },
+  kafkaSaslTokenFile: {
+    type: 'string',
+    placeholder: 'FILE',
+    description: 'File that holds the OAUTHBEARER token, read again for each connection',
+    ...ofKafka,
+  },
+  prefix: {
+    type: 'string',
+    placeholder: 'TEXT',
+    default: 'kubedelta',
+    description: 'What topic names begin with; may hold dots, no underscores',
+    commands: all,
+    group: 'Topics',
+  },
+  topic: {
+    type: 'string',
+    placeholder: 'NAME',
+    description: 'The topic itself, where a mirror has renamed it',
+    defaultText: 'PREFIX.CLUSTER.RESOURCE',
+    commands: ['tail'],
+    group: 'Topics',
+  },
+  partitions: {
+    type: 'list',
+    placeholder: 'RESOURCE=N',
+    description: 'Partitions of topics that are created',
+    defaultText: '1 each',
+    commands: bridge,
+    group: 'Topics',
+  },
+  replicationFactor: {
+    type: 'integer',
+    minimum: 1,
+    placeholder: 'N',
+    description: 'Replicas of topics that are created',
+    defaultText: "the brokers' default",
+    commands: bridge,
+    group: 'Topics',
+  },
+  compression: {
+    type: 'choice',
+    choices: ['none', 'gzip', 'zstd'],
+    default: 'gzip',
+    description: 'Compression of record batches',
+    ...ofTopics,
+  },
+  adoptTopic: { type: 'boolean', description: 'Go on with topics that another cluster has written', ...ofTopics },
+  applyScopeChange: {
+    type: 'boolean',
+    description: 'Go on with topics that were written with other namespaces or selectors',
+    ...ofTopics,
+  },
+  output: {
+    type: 'choice',
+    short: 'o',
+    choices: ['wide', 'json', 'table'],
+    description: 'tail: wide or json, one line a record; topics plan: table or json',
+    defaultText: 'wide; table',
+    commands: ['tail', 'topics'],
+    group: 'Output',
+    outsideFile: true,
+  },
+  fromBeginning: {
+    type: 'boolean',
+    description: 'Begin with the oldest record',
+    defaultText: 'records from now on',
+    ...ofTail,
+  },
+  untilEnd: { type: 'boolean', description: 'Stop at what was the end at the start', ...ofTail },
+  control: { type: 'boolean', description: 'Show control records too', ...ofTail },
+  startupTimeout: {
+    type: 'duration',
+    placeholder: 'DURATION',
+    default: '30s',
+    description: 'How long brokers and apiserver may be unreachable at the start',
+    commands: all,
+    group: 'Process',
+  },
+  metricsListen: {
+    type: 'string',
+    placeholder: 'HOST:PORT',
+    description: 'Where /livez, /readyz and /metrics are served',
+    defaultText: '127.0.0.1:9464',
+    commands: ['run'],
+    group: 'Process',
+  },
+  logLevel: {
+    type: 'choice',
+    choices: ['debug', 'info', 'warn', 'error', 'silent'],
+    default: 'info',
+    description: 'Lowest level of log lines on stderr',
+    commands: all,
+    group: 'Process',
+  },
+  config: {
+    type: 'string',
+    placeholder: 'FILE',
+    description: 'YAML file with the same options in camelCase; flags win over environment over file',
+    commands: all,
+    group: 'Process',
+    outsideFile: true,
+  },
+} as const satisfies Readonly<Record<string, OptionSpec>>
+
+export type Options = typeof options
+export type OptionKey = keyof Options
+
+/** Keys in the order of help. */
+export const optionKeys: readonly OptionKey[] = Object.keys(options).filter((key) => isOptionKey(key))
+
+function isOptionKey(key: string): key is OptionKey {
+  return Object.hasOwn(options, key)
+}
+
+/** The specification of an option, seen without its literal types. */
+export function optionOf(key: OptionKey): OptionSpec {
+  return options[key]
+}
+
+/** Whether a command has this option. */
+export function isOptionOf(command: CommandName, key: OptionKey): boolean {
+  return optionOf(key).commands.includes(command)
+}

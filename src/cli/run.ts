@@ -1,0 +1,81 @@
+// `kubedelta run`: wires the bridge to a cluster, a log, and its probes.
+
+import { hostname } from 'node:os'
+import { ByteBudget } from '../base/byte-budget.ts'
+import { runAll } from '../base/lifecycle.ts'
+import { createMetrics } from '../base/metrics.ts'
+import { Bridge, BUFFER_BYTES, type BridgeOptions } from '../bridge/bridge.ts'
+import { createBridgeMetrics } from '../bridge/bridge-metrics.ts'
+import { recordSchema } from '../codec/avro.ts'
+import { encodeRecord } from '../codec/codec.ts'
+import { SchemaStore } from '../codec/schema-source.ts'
+import { readClusterId } from '../kube/identity.ts'
+import { SchemaRegistry } from '../registry/registry.ts'
+import { createHttpSource } from '../watch/http-source.ts'
+import { bridgeHealth } from './bridge-health.ts'
+import type { RunOptions } from './command-options.ts'
+import type { CommandContext } from './context.ts'
+import { openCluster, untilStarted } from './open-cluster.ts'
+import { openHealth } from './open-health.ts'
+import { openLog } from './open-log.ts'
+import { resolveResources } from './resolve-resources.ts'
+
+/**
+ * Writes what happens to the selected objects to their topics until the signal aborts.
+ * @throws KubedeltaError whatever keeps it from starting or going on; the exit code follows from its code
+ */
+export async function run(options: RunOptions, context: CommandContext): Promise<void> {
+  const { log, signal, clock, version } = context
+  await using cluster = await openCluster(options, context)
+  const resources = resolveResources(options, cluster.catalogue)
+  const clusterId =
+    options.clusterId ??
+    (await untilStarted(() => readClusterId(cluster.client, signal), { timeoutMs: options.startupTimeoutMs, context }))
+  await using connection = await openLog(options.to, options, context)
+  const metrics = createMetrics()
+  const budget = new ByteBudget(BUFFER_BYTES)
+  const bridge = new Bridge({
+    ...options,
+    connection,
+    resources,
+    createSource: (selected, namespace) => createHttpSource({ ...selected, client: cluster.client, namespace }),
+    clusterId,
+    holder: `${hostname()}_${process.pid}`,
+    replicationFactor: options.replicationFactor ?? -1,
+    ...codecOf(options),
+    resyncMs: options.resyncMs,
+    budget,
+    metrics: createBridgeMetrics(metrics, version, () => budget.used),
+    clock,
+    random: Math.random,
+    log,
+  })
+  await using health = await openHealth({
+    listen: options.metricsListen,
+    source: bridgeHealth(bridge, clock),
+    metrics,
+    log,
+  })
+  log.info('starting', { cluster: options.cluster, clusterId, to: options.to, resources: resources.length })
+  await runAll(signal, [(both) => bridge.run(both), ...(health === undefined ? [] : [health.run.bind(health)])])
+  log.info('stopped')
+}
+
+type Codec = Pick<BridgeOptions, 'encoderFor' | 'writtenSchemas' | 'schemas' | 'fetchSchema'>
+
+function codecOf({ format, registry: url }: Pick<RunOptions, 'format' | 'registry'>): Codec {
+  const schemas = new SchemaStore()
+  const writtenSchemas = format === 'avro' ? { [recordSchema.fingerprint]: recordSchema.canonical } : {}
+  if (url === undefined) {
+    const encode = encodeRecord({ kind: format })
+    return { schemas, writtenSchemas, encoderFor: () => Promise.resolve(encode) }
+  }
+  const registry = new SchemaRegistry({ url })
+  return {
+    schemas,
+    writtenSchemas,
+    encoderFor: async (topic) =>
+      encodeRecord({ kind: 'confluent', id: await registry.register(topic, recordSchema.canonical) }),
+    fetchSchema: (id) => registry.load(id, schemas),
+  }
+}

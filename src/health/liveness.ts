@@ -1,0 +1,56 @@
+// Says whether a restart would mend something: the rules of /livez, as functions over what was last seen.
+
+import { reportOf } from './report.ts'
+import type { HealthCheck, HealthReport } from './report.ts'
+
+/** What is under way. Only what is can be late: a lane without records, say, is not listed. */
+export type Activity =
+  /** An open watch, and when the server should have closed it by the timeout that was asked for. */
+  | { readonly kind: 'watch'; readonly name: string; readonly timeoutAtMs: number }
+  /** A lane with records to write, or a reflector without an open watch; when it last tried. */
+  | { readonly kind: 'attempt'; readonly name: string; readonly lastAttemptAtMs: number }
+
+export interface LivenessLimits {
+  /** How long a watch may be open past its own timeout. @default 30_000 */
+  readonly watchOverdueMs?: number
+  /** How long something may go without an attempt. @default 300_000 */
+  readonly idleMs?: number
+}
+
+/**
+ * A report over all activities. Failures of others are no reason for a restart: a reflector that is refused again and again, or a
+ * lane whose broker is away, is live as long as it tries.
+ * @param nowMs milliseconds since the Unix epoch, as the activities' times
+ */
+export function liveness(activities: Iterable<Activity>, nowMs: number, limits: LivenessLimits = {}): HealthReport {
+  const { watchOverdueMs = 30_000, idleMs = 300_000 } = limits
+  return reportOf(
+    Array.from(activities, (activity): HealthCheck => {
+      switch (activity.kind) {
+        case 'watch': {
+          const overdueMs = nowMs - activity.timeoutAtMs
+          return check(activity.name, overdueMs < watchOverdueMs, `open ${seconds(overdueMs)} past its own timeout`)
+        }
+        case 'attempt': {
+          const sinceMs = nowMs - activity.lastAttemptAtMs
+          return check(activity.name, sinceMs < idleMs, `no attempt for ${seconds(sinceMs)}`)
+        }
+        default:
+          return activity satisfies never
+      }
+    }),
+  )
+}
+
+/** Whether the event loop still turns; `silentMs` is the time since it last did. */
+export function loopCheck(silentMs: number, blockedAfterMs: number): HealthCheck {
+  return check('event-loop', silentMs < blockedAfterMs, `blocked for ${seconds(silentMs)}`)
+}
+
+function check(name: string, ok: boolean, problem: string): HealthCheck {
+  return { name, ok, detail: ok ? '' : problem }
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`
+}

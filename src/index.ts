@@ -1,0 +1,64 @@
+// What `import ... from 'kubedelta'` offers: the bridge and what feeds it.
+
+export { Bridge } from './bridge/bridge.ts'
+export type { BridgedResource, BridgeOptions } from './bridge/bridge.ts'
+export { createBridgeMetrics } from './bridge/bridge-metrics.ts'
+export type { BridgeMetrics } from './bridge/bridge-metrics.ts'
+export type { ResourceHealth } from './bridge/status.ts'
+export { connect } from './connect/connect.ts'
+export { loadCredentials } from './kube/credentials.ts'
+export type { Credentials, CredentialsOptions } from './kube/credentials.ts'
+export { createKubeClient } from './kube/client.ts'
+export type { KubeClient, KubeClientOptions } from './kube/client.ts'
+export { discover } from './kube/discovery.ts'
+export { everything, findResource } from './kube/catalogue.ts'
+export type { Catalogue } from './kube/catalogue.ts'
+export { readClusterId } from './kube/identity.ts'
+export { createHttpSource } from './watch/http-source.ts'
+export type { HttpSourceOptions } from './watch/http-source.ts'
+export { KubedeltaError } from './base/errors.ts'
+export type { ErrorCode } from './base/errors.ts'
+export { createLogger, silentLogger } from './base/log.ts'
+export type { Logger, LogOptions } from './base/log.ts'
+export { createMetrics } from './base/metrics.ts'
+export type { Metrics } from './base/metrics.ts'
+export { resourceName } from './object/resource.ts'
+export type { Resource } from './object/resource.ts'
+export { topicName } from './record/topic-name.ts'
+export type { Cause, KubeRecord, Operation, Previous } from './record/record.ts'
+
+// For extenders.
+export { ByteBudget } from './base/byte-budget.ts'
+export { systemClock } from './base/clock.ts'
+export type { Clock } from './base/clock.ts'
+export { encodeRecord, RecordDecoder } from './codec/codec.ts'
+export type { EncodeRecord, RecordFormat } from './codec/codec.ts'
+export { SchemaStore } from './codec/schema-source.ts'
+export type { SchemaSource } from './codec/schema-source.ts'
+export { fromHeaders, isReservedKey, reservedKeys, toHeaders } from './record/control.ts'
+export type { Control, Fence, Progress } from './record/control.ts'
+export type { RawObject } from './object/raw-object.ts'
+export { partitionOf } from './topic/partition.ts'
+export type {
+  Appended,
+  Compression,
+  ReadBatch,
+  ReadOptions,
+  RecordGroup,
+  StoredRecord,
+  TopicAdmin,
+  TopicDescription,
+  TopicHeader,
+  TopicLog,
+  TopicReader,
+  TopicRecord,
+  TopicSpec,
+  TopicWriter,
+  WriterOptions,
+} from './topic/port.ts'
+export type { Delta, DeltaSink, ListReason } from './watch/delta.ts'
+export { DeltaQueue } from './watch/delta-queue.ts'
+export type { DeltaQueueOptions, KnownKeys, Popped } from './watch/delta-queue.ts'
+export { Reflector } from './watch/reflector.ts'
+export type { ReflectorOptions, ReflectorStatus } from './watch/reflector.ts'
+export type { ListFrame, ListRequest, ListWatch, WatchFrame, WatchRequest } from './watch/source.ts'

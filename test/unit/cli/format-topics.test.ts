@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { formatTopics } from '../../../src/cli/format-topics.ts'
+import type { TopicRow } from '../../../src/cli/format-topics.ts'
+
+const rows: readonly TopicRow[] = [
+  { topic: 'k.prod.pods', state: 'missing', partitions: 6, problems: [], warnings: [] },
+  {
+    topic: 'k.prod.nodes',
+    state: 'unfit',
+    partitions: 1,
+    problems: [{ what: 'it deletes', fix: 'do not' }],
+    warnings: [{ what: 'it is alone', fix: 'find it friends' }],
+  },
+]
+
+test('a table has topics, the partition total, what is wrong with its fix, and the ACLs', () => {
+  assert.equal(
+    formatTopics(rows, 'table'),
+    `TOPIC         STATE    PARTITIONS
+k.prod.pods   missing  6
+k.prod.nodes  unfit    1
+2 topics               7
+
+k.prod.nodes: it deletes: do not
+k.prod.nodes: warning: it is alone: find it friends
+
+ACLS FOR   RESOURCE TYPE    RESOURCE                OPERATIONS
+bridge     Topic            k.prod.pods             Create, Describe, DescribeConfigs, Read, Write
+bridge     TransactionalId  kubedelta/k.prod.pods   Describe, Write
+consumers  Topic            k.prod.pods             Describe, Read
+bridge     Topic            k.prod.nodes            Create, Describe, DescribeConfigs, Read, Write
+bridge     TransactionalId  kubedelta/k.prod.nodes  Describe, Write
+consumers  Topic            k.prod.nodes            Describe, Read
+`,
+  )
+})
+
+test('JSON is one line with the same facts', () => {
+  const text = formatTopics(rows, 'json')
+  assert.equal(text.indexOf('\n'), text.length - 1)
+  const { topics, partitions, acls } = JSON.parse(text)
+  assert.deepEqual(topics, rows)
+  assert.equal(partitions, 7)
+  assert.equal(acls.length, 6)
+})
