@@ -1,0 +1,40 @@
+// The metrics of stores and handlers, made once for each registry however many caches share it.
+
+import type { CounterMetric, GaugeMetric, Metrics } from '../base/metrics.ts'
+
+/** Metrics of caches; `resource` is the collection's name, `index` and `handler` are names that the program gave. */
+export interface CacheMetrics {
+  readonly objects: GaugeMetric
+  readonly indexErrors: CounterMetric
+  readonly handlerErrors: CounterMetric
+}
+
+/** The cache metrics of a registry; without a registry they go nowhere. */
+export function cacheMetrics(metrics: Metrics | undefined): CacheMetrics {
+  if (metrics === undefined) return NOWHERE
+  const made = MADE.get(metrics)
+  if (made !== undefined) return made
+  const created: CacheMetrics = {
+    objects: metrics.gauge('kubedelta_cache_objects', 'Objects in the cache', ['resource']),
+    indexErrors: metrics.counter(
+      'kubedelta_cache_index_errors_total',
+      'Objects left out of an index because its function failed',
+      ['resource', 'index'],
+    ),
+    handlerErrors: metrics.counter('kubedelta_cache_handler_errors_total', 'Changes on which a handler failed', [
+      'resource',
+      'handler',
+    ]),
+  }
+  MADE.set(metrics, created)
+  return created
+}
+
+/** A registry refuses a second metric of the same name. */
+const MADE = new WeakMap<Metrics, CacheMetrics>()
+
+const NOWHERE: CacheMetrics = {
+  objects: { set: () => {} },
+  indexErrors: { inc: () => {} },
+  handlerErrors: { inc: () => {} },
+}
