@@ -63,7 +63,7 @@ export class MemoryTopicLog implements TopicLog {
 
   /** Keeps what a broker's compaction at its least would: the last record of each key, and tombstones only if asked for. */
   compact(topic: string, { tombstones = 'keep' }: { readonly tombstones?: 'keep' | 'drop' } = {}): void {
-    for (const partition of this.#topic(topic).partitions) {
+    for (const partition of this.#topics.get(topic)?.partitions ?? []) {
       const last = new Map(partition.records.map((record) => [record.key.toString(), record.offset]))
       partition.records = partition.records.filter(
         ({ key, offset, value }) => last.get(key.toString()) === offset && (tombstones === 'keep' || value !== null),

@@ -23,6 +23,7 @@ export type Delta<T> =
 
 /**
  * Where a reflector puts what it sees. A list streams in: begin, items, end; nothing is taken for deleted before `end`.
+ * Changes may come within a list that streams in: what was added or updated since `begin` is there as if it were listed.
  * A `begin` without an `end` (the list failed) is forgotten by the next `begin`; its items stand, each was true when listed.
  * What returns a promise wants to be waited for: that holds back the socket.
  */

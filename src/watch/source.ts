@@ -1,7 +1,10 @@
 // The port to one collection of the apiserver: what the reflector asks, and the frames that come back.
 
+import type { KubeStatus } from '../kube/status-error.ts'
 import type { RawObject } from '../object/raw-object.ts'
 import type { Resource } from '../object/resource.ts'
+
+export type { KubeStatus }
 
 export interface ListRequest {
   /** '' consistent, '0' anything cached, N not older than N. */
@@ -31,17 +34,6 @@ export type WatchFrame =
   | { readonly kind: 'error'; readonly error: KubeStatus }
   /** An event type of a newer apiserver: its resourceVersion counts, its object does not. */
   | { readonly kind: 'unknown'; readonly type: string; readonly resourceVersion: string }
-
-/** A `Status` of the apiserver, from an HTTP answer or from within a watch stream. */
-export interface KubeStatus {
-  readonly code: number
-  readonly reason: string
-  readonly message: string
-  /** details.causes[].reason and .message, for `ResourceVersionTooLarge`. */
-  readonly causes: ReadonlyArray<{ readonly reason: string; readonly message: string }>
-  /** details.retryAfterSeconds or the Retry-After header. */
-  readonly retryAfterMs?: number
-}
 
 /**
  * Lists and watches one collection within one scope (namespace and selectors are fixed at construction).
