@@ -120,8 +120,8 @@ function sizeWarnings({ topic, config }: TopicDescription): readonly TopicProble
   ]
 }
 
-function replicationWarnings({ topic, replicationFactor }: TopicDescription): readonly TopicProblem[] {
-  if (replicationFactor >= MIN_REPLICAS) return []
+function replicationWarnings({ topic, replicationFactor, replicated = true }: TopicDescription): readonly TopicProblem[] {
+  if (!replicated || replicationFactor >= MIN_REPLICAS) return []
   return [
     {
       what: `replication factor is ${replicationFactor}, under ${MIN_REPLICAS}: a lost broker may lose records`,

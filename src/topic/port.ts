@@ -119,6 +119,8 @@ export interface TopicDescription {
   readonly partitions: number
   /** The smallest replica count of its partitions. */
   readonly replicationFactor: number
+  /** False where the log keeps one copy by its nature. @default true */
+  readonly replicated?: boolean
   /** Every configuration in force: name -> value as the broker prints it. */
   readonly config: ReadonlyMap<string, string>
 }

@@ -1,0 +1,40 @@
+// Compresses and inflates the records of a batch on Node's worker threads.
+
+import { promisify } from 'node:util'
+import { constants, gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib'
+import type { Compression } from '../topic/port.ts'
+
+/** The lowest three bits of a batch's attributes. */
+export const CODEC_BITS: Readonly<Record<Compression, number>> = { none: 0, gzip: 1, zstd: 4 }
+
+/** Resolves with the compressed records; the main thread only waits. */
+export async function compress(records: Buffer, compression: Compression): Promise<Buffer> {
+  switch (compression) {
+    case 'none':
+      return records
+    case 'gzip':
+      // Level 1: JSON shrinks nearly as much as at 6, in a third of the time.
+      return gzipAsync(records, { level: 1 })
+    case 'zstd':
+      return zstdCompressAsync(records, { params: { [constants.ZSTD_c_compressionLevel]: 1 } })
+    default:
+      return compression satisfies never
+  }
+}
+
+/** The names of codecs that a foreign writer may have used and this reader does not know. */
+export function unknownCodec(bits: number): string | undefined {
+  return { 2: 'snappy', 3: 'lz4', 5: 'codec 5', 6: 'codec 6', 7: 'codec 7' }[bits]
+}
+
+/** @throws zlib's error when the bytes are not what `bits` says */
+export async function inflate(records: Buffer, bits: number): Promise<Buffer> {
+  if (bits === CODEC_BITS.gzip) return gunzipAsync(records)
+  if (bits === CODEC_BITS.zstd) return zstdDecompressAsync(records)
+  return records
+}
+
+const gzipAsync = promisify<Buffer, { level: number }, Buffer>(gzip)
+const gunzipAsync = promisify<Buffer, Buffer>(gunzip)
+const zstdCompressAsync = promisify<Buffer, { params: Record<number, number> }, Buffer>(zstdCompress)
+const zstdDecompressAsync = promisify<Buffer, Buffer>(zstdDecompress)
