@@ -11,7 +11,11 @@ export function aborted(signal: AbortSignal): Promise<void> {
  * @throws the signal's reason when it aborts first; `promise` itself goes on, its rejection then is not lost but ignored here
  */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
+  if (signal.aborted) {
+    // Nobody waits for it then: a rejection would end the process as unhandled.
+    promise.catch(() => {})
+    throw signal.reason
+  }
   let onAbort = (): void => {}
   const abort = new Promise<never>((_resolve, reject) => {
     onAbort = () => reject(signal.reason)

@@ -61,6 +61,11 @@ export const silentLogger: Logger = {
   with: () => silentLogger,
 }
 
+/** The same logger with what is only worth knowing moved to `debug`: for commands whose result is the news. */
+export function quieter(log: Logger): Logger {
+  return { ...log, info: (message, fields) => log.debug(message, fields), with: (fields) => quieter(log.with(fields)) }
+}
+
 // Fields are merged here rather than in pino's children, which would print a field twice that is given twice.
 function wrap(inner: pino.Logger, fixed: LogFields = {}): Logger {
   return {

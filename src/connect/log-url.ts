@@ -4,7 +4,8 @@ import { KubedeltaError } from '../base/errors.ts'
 
 export type LogTarget =
   /** `brokers`: each `HOST:PORT`, an IPv6 address in brackets. */
-  { readonly kind: 'kafka'; readonly brokers: readonly string[] } | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'kafka'; readonly brokers: readonly string[] }
+  | { readonly kind: 'directory'; readonly path: string }
 
 /**
  * Reads `kafka://HOST:PORT[,HOST:PORT...]` or `file:DIRECTORY`.

@@ -76,7 +76,8 @@ export class KafkaAdmin implements TopicAdmin {
       )
       const offsets = new Map<number, number>()
       for (const { partition, errorCode, offset } of answers.flat()) {
-        if (errorCode !== ERROR.none) throw refused(`read the offsets of topic ${topic}`, errorCode, { fields: { topic, partition } })
+        if (errorCode !== ERROR.none)
+          throw refused(`read the offsets of topic ${topic}`, errorCode, { fields: { topic, partition } })
         offsets.set(partition, offset)
       }
       return offsets
@@ -104,7 +105,8 @@ export class KafkaAdmin implements TopicAdmin {
       const found = topics.find((each) => each.topic === topic)
       if (found !== undefined && brokerError(found.errorCode).code === 'forbidden') return
       const stands = found?.errorCode === ERROR.none && found.partitions.every(({ leader }) => leader >= 0)
-      if (!stands) throw new KubedeltaError('unreachable', `Cannot see topic ${topic}: its partitions have no leaders yet`)
+      if (!stands)
+        throw new KubedeltaError('unreachable', `Cannot see topic ${topic}: its partitions have no leaders yet`)
     })
   }
 

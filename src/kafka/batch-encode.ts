@@ -11,7 +11,8 @@ import { varintSize, writeVarint } from './varint.ts'
  */
 export async function encodeBatch(records: readonly TopicRecord[], compression: Compression): Promise<Buffer> {
   const first = records[0]
-  if (first === undefined) throw new RangeError('Cannot encode batch: wanted at least one record: current value is none')
+  if (first === undefined)
+    throw new RangeError('Cannot encode batch: wanted at least one record: current value is none')
   const baseTimestamp = first.timestampMs
   const sizes = records.map((record, index) => bodySize(record, index, record.timestampMs - baseTimestamp))
   const total = sizes.reduce((sum, size) => sum + varintSize(size) + size, 0)

@@ -65,7 +65,10 @@ export class Cluster implements AsyncDisposable {
     const leader = this.knownLeader(topic, partition)
     const link = leader === undefined ? undefined : this.#links.get(this.#nodes.get(leader) ?? '')?.link
     if (link === undefined || link.broken) {
-      throw new KubedeltaError('unreachable', `Cannot send ${request.api.name}: no connection to the leader of partition ${partition}`)
+      throw new KubedeltaError(
+        'unreachable',
+        `Cannot send ${request.api.name}: no connection to the leader of partition ${partition}`,
+      )
     }
     return link.send(request)
   }
@@ -139,7 +142,7 @@ export class Cluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     for (const { link } of this.#links.values()) link?.close()
-    this.#door.close()
+    await this.#door.close()
     // What was being opened fails now; its caller hears of it.
     await Promise.allSettled([...this.#links.values()].map(({ opening }) => opening))
     this.#links.clear()
@@ -202,12 +205,8 @@ function isPassing(errorCode: number): boolean {
 }
 
 function hintFor(errorCode: number, topic: string): { hint?: string } {
-  switch (brokerError(errorCode).code) {
-    case 'topic-missing':
-      return { hint: 'create it or correct its name' }
-    case 'forbidden':
-      return { hint: `allow Describe on topic ${topic}` }
-    default:
-      return {}
-  }
+  const { code } = brokerError(errorCode)
+  if (code === 'topic-missing') return { hint: 'create it or correct its name' }
+  if (code === 'forbidden') return { hint: `allow Describe on topic ${topic}` }
+  return {}
 }

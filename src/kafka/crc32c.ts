@@ -11,7 +11,8 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number
   let at = start
   const last = end - 7
   while (at < last) {
-    const low = crc ^ (byte(bytes, at) | (byte(bytes, at + 1) << 8) | (byte(bytes, at + 2) << 16) | (byte(bytes, at + 3) << 24))
+    const low =
+      crc ^ (byte(bytes, at) | (byte(bytes, at + 1) << 8) | (byte(bytes, at + 2) << 16) | (byte(bytes, at + 3) << 24))
     crc =
       word(T7, low & 0xff) ^
       word(T6, (low >>> 8) & 0xff) ^

@@ -96,9 +96,13 @@ class KafkaLog implements TopicLog {
     const { topic, transactionalId, compression = 'gzip', signal } = options
     const description = await this.admin.describe(topic, signal)
     if (description === undefined) {
-      throw new KubedeltaError('topic-missing', `Cannot write to topic ${topic}: it does not exist: create it or correct its name`, {
-        fields: { topic },
-      })
+      throw new KubedeltaError(
+        'topic-missing',
+        `Cannot write to topic ${topic}: it does not exist: create it or correct its name`,
+        {
+          fields: { topic },
+        },
+      )
     }
     const identity = await retrying(async () => takeProducerId(this.#cluster, transactionalId), {
       action: `take transactional id ${transactionalId}`,
@@ -144,12 +148,21 @@ class KafkaLog implements TopicLog {
 /** Kafka's own default: https://kafka.apache.org/documentation/#topicconfigs_max.message.bytes */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 
-function openCluster({ brokers, clientId, security, connectTimeoutMs, requestTimeoutMs, log, clock }: Settings): Cluster {
+function openCluster({
+  brokers,
+  clientId,
+  security,
+  connectTimeoutMs,
+  requestTimeoutMs,
+  log,
+  clock,
+}: Settings): Cluster {
   return new Cluster({ brokers, clientId, security, connectTimeoutMs, requestTimeoutMs, log, clock })
 }
 
 function checkSettings({ brokers, requestTimeoutMs }: Settings): void {
-  if (brokers.length === 0) throw new TypeError("Cannot open Kafka: 'brokers' must name at least one: current value is empty")
+  if (brokers.length === 0)
+    throw new TypeError("Cannot open Kafka: 'brokers' must name at least one: current value is empty")
   if (!(requestTimeoutMs >= 2_000)) {
     throw new RangeError(`Cannot open Kafka: 'requestTimeoutMs' must be >= 2000: current value is ${requestTimeoutMs}`)
   }

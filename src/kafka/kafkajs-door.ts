@@ -68,8 +68,8 @@ export interface DoorOptions {
 /** A factory of connections. Every socket it made is known to it until closed, so that none outlives `close`. */
 export interface KafkajsDoor {
   broker(host: string, port: number): Promise<DoorBroker>
-  /** Ends every socket that is still open. */
-  close(): void
+  /** Ends every socket that is still open; resolves when all are closed. */
+  close(): Promise<void>
 }
 
 /**
@@ -103,8 +103,14 @@ export function openKafkajs(options: DoorOptions): KafkajsDoor {
       if (queue !== undefined) quiet(queue)
       return broker
     },
-    close() {
-      for (const socket of sockets) socket.destroy(new Error('connection closed by this side'))
+    async close() {
+      const closing = [...sockets].map(async (socket) => {
+        await new Promise((resolve) => {
+          socket.once('close', resolve)
+          socket.destroy(new Error('connection closed by this side'))
+        })
+      })
+      await Promise.all(closing)
     },
   }
 }
@@ -129,7 +135,10 @@ function privateParts(client: Kafka): PrivateParts {
   if (typeof createBroker !== 'function') throw changed('brokerPool.createBroker')
   return {
     logger: member(cluster, 'rootLogger'),
-    buildPool: async (address) => build.call(builder, address) as Promise<unknown>,
+    buildPool: async (address) => {
+      const connectionPool: unknown = await build.call(builder, address)
+      return connectionPool
+    },
     createBroker: (options) => {
       const broker: unknown = createBroker.call(pool, options)
       const connections = member(member(broker, 'connectionPool'), 'pool')
@@ -138,9 +147,15 @@ function privateParts(client: Kafka): PrivateParts {
       if (typeof member(member(connection, 'requestQueue'), 'scheduleCheckPendingRequests') !== 'function') {
         throw changed('requestQueue.scheduleCheckPendingRequests')
       }
-      return broker as DoorBroker
+      if (!isBroker(broker)) throw changed('Broker.connect')
+      return broker
     },
   }
+}
+
+/** The rest of its shape is checked where the parts are taken out. */
+function isBroker(value: unknown): value is DoorBroker {
+  return typeof member(value, 'connect') === 'function' && typeof member(value, 'connectionPool') === 'object'
 }
 
 const CREATE_CLUSTER = 'private:Kafka:createCluster'
@@ -182,9 +197,11 @@ function trackedSocket(args: ISocketFactoryArgs, sockets: Set<Socket>, timeoutMs
   socket.setNoDelay(true)
   socket.setKeepAlive(true, 30_000)
   sockets.add(socket)
-  socket.once('close', () => {
+  socket.once('close', (hadError) => {
     clearTimeout(deadline)
     sockets.delete(socket)
+    // kafkajs listens to 'end' and 'error' only: a socket closed without either would leave its requests to their timeout.
+    if (!hadError) socket.emit('end')
   })
   return socket
 }

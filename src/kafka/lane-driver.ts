@@ -1,21 +1,21 @@
 // Drives one partition's lane: batches groups, sends what the lane decides, and tells it what came back.
 
-import type { Backoff } from '../base/backoff.ts'
 import type { Clock } from '../base/clock.ts'
 import { fromUnknown, hasCode, type KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { Appended, Compression, RecordGroup } from '../topic/port.ts'
 import { sealBatch } from './batch-header.ts'
+import { Batcher } from './batcher.ts'
 import type { Cluster } from './cluster.ts'
-import { brokerError, ERROR, refused } from './error-codes.ts'
-import { GroupQueue } from './group-queue.ts'
-import { MAX_IN_FLIGHT, newLane, step, type LaneInput, type LaneOutput, type LaneState, type Refusal } from './lane.ts'
+import { ERROR } from './error-codes.ts'
+import { newLane, step, type LaneInput, type LaneOutput, type LaneState } from './lane.ts'
 import { Outstanding } from './outstanding.ts'
 import { prepareBatches, type PreparedBatch } from './prepare.ts'
 import type { ProducerIdentity } from './protocol/init-producer-id.ts'
 import { produceRequest, type ProduceAnswer } from './protocol/produce.ts'
-import { connectionBackoff } from './retry.ts'
+import { appendRefused, refusalOf } from './refusal.ts'
 import type { SentBatch } from './tail.ts'
+import { Trouble } from './trouble.ts'
 
 export interface LaneOptions {
   readonly topic: string
@@ -48,29 +48,21 @@ interface Batch extends PreparedBatch {
   sealed?: { readonly identity: ProducerIdentity; readonly sequence: number }
 }
 
-/** Batches encoded, or being compressed, ahead of those in flight. */
-const PREPARE_AHEAD = 4
-
-/** One partition's FIFO. Groups linger for one turn of the event loop, and longer only while five batches are under way. */
+/** One partition's FIFO, driven. */
 export class Lane {
   readonly #options: LaneOptions
-  readonly #queue = new GroupQueue()
+  readonly #batcher: Batcher
   readonly #outstanding = new Outstanding()
   /** Those the lane's state knows, by id. */
   readonly #batches = new Map<number, Batch>()
-  /** In the order of their groups; a result enters the lane only when all before it have. */
-  readonly #preparing: Array<{ result?: readonly PreparedBatch[] }> = []
-  readonly #backoff: Backoff
+  readonly #trouble: Trouble
   #state: LaneState
   #identity: ProducerIdentity
   #maxBatchBytes: number
   #tailFrom: number
   #nextId = 0
   #attemptedAtMs = 0
-  #turn: NodeJS.Immediate | undefined
   #resuming = false
-  #troubled = false
-  #missingSinceMs: number | undefined
   #failure: KubedeltaError | undefined
   #halting: (() => void) | undefined
 
@@ -80,7 +72,16 @@ export class Lane {
     this.#state = newLane(options.firstSequence)
     this.#maxBatchBytes = options.maxBatchBytes
     this.#tailFrom = options.endOffset
-    this.#backoff = connectionBackoff(options.clock)
+    this.#trouble = new Trouble({
+      ...options,
+      messages: { begins: 'append failed, retrying', ends: 'append goes on' },
+      fields: { partition: options.partition },
+    })
+    this.#batcher = new Batcher({
+      underWay: () => this.#underWay(),
+      prepare: async (groups) => prepareBatches(groups, this.#prepareOptions()),
+      deliver: (batch) => this.#apply({ kind: 'ready', ...this.#register(batch) }),
+    })
   }
 
   get partition(): number {
@@ -105,8 +106,7 @@ export class Lane {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#outstanding.records === 0) this.#attemptedAtMs = this.#options.clock.now()
     const { pending, appended } = this.#outstanding.add(group)
-    this.#queue.push(pending)
-    this.#schedule()
+    this.#batcher.add(pending)
     return appended
   }
 
@@ -142,40 +142,15 @@ export class Lane {
   /** Rejects everything that is pending and whatever comes. */
   fail(error: KubedeltaError): void {
     this.#failure = error
-    clearImmediate(this.#turn)
+    this.#batcher.stop()
     this.#outstanding.rejectAll(error)
     this.#batches.clear()
     this.#halted()
   }
 
-  #schedule(): void {
-    this.#turn ??= setImmediate(() => {
-      this.#turn = undefined
-      this.#fill()
-    })
-  }
-
-  /** Takes groups into batches as long as that gains time. */
-  #fill(): void {
-    while (this.#queue.length > 0 && this.#failure === undefined) {
-      const waiting = this.#state.batches.filter(({ outcome }) => outcome === 'ready').length + this.#preparing.length
-      if (waiting >= PREPARE_AHEAD) return
-      const busy = this.#state.batches.length + this.#preparing.length >= MAX_IN_FLIGHT
-      if (busy && !this.#queue.holdsFullBatch) return
-      const slot: { result?: readonly PreparedBatch[] } = {}
-      this.#preparing.push(slot)
-      void this.#prepare(slot)
-    }
-  }
-
-  async #prepare(slot: { result?: readonly PreparedBatch[] }): Promise<void> {
-    slot.result = await prepareBatches(this.#queue.take(), this.#prepareOptions())
-    while (this.#preparing[0]?.result !== undefined) {
-      for (const batch of this.#preparing.shift()?.result ?? []) {
-        this.#apply({ kind: 'ready', ...this.#register(batch) })
-      }
-    }
-    this.#schedule()
+  #underWay(): { readonly all: number; readonly unsent: number } {
+    const { batches } = this.#state
+    return { all: batches.length, unsent: batches.filter(({ sequence }) => sequence === undefined).length }
   }
 
   #prepareOptions(): { topic: string; compression: Compression; maxBatchBytes: number } {
@@ -232,33 +207,33 @@ export class Lane {
       sealBatch(batch.bytes, this.#identity, sequence)
       batch.sealed = { identity: this.#identity, sequence }
     }
+    let answer: ProduceAnswer
     try {
       const request = produceRequest(topic, partition, batch.bytes, replicationTimeoutMs)
-      this.#answered(id, await cluster.pipeline(topic, partition, request))
+      answer = await cluster.pipeline(topic, partition, request)
     } catch (error) {
-      this.#trouble(fromUnknown(error, `Cannot append to topic ${topic}`))
+      this.#worry(fromUnknown(error, `Cannot append to topic ${topic}`))
       this.#apply({ kind: 'refused', id, refusal: 'unknown' })
+      return
     }
+    this.#answered(id, answer)
   }
 
-  #answered(id: number, { errorCode, baseOffset, message }: ProduceAnswer): void {
-    const { topic, partition, cluster } = this.#options
+  #answered(id: number, answer: ProduceAnswer): void {
+    const { errorCode, baseOffset } = answer
+    const { topic, partition } = this.#options
     if (errorCode === ERROR.none) {
-      this.#calm()
+      this.#trouble.over()
       this.#apply({ kind: 'acknowledged', id, baseOffset })
       return
     }
-    const error = refused(`append to topic ${topic}`, errorCode, { message, fields: { topic, partition } })
+    const error = appendRefused(topic, partition, answer)
     const refusal = refusalOf(errorCode)
     if (refusal === undefined) {
       this.#options.onFailure(error)
       return
     }
-    if (refusal === 'not-now' || refusal === 'unknown') {
-      if (errorCode === ERROR.unknownTopicOrPartition) this.#missingSinceMs ??= this.#options.clock.now()
-      cluster.forget(topic)
-      this.#trouble(error)
-    }
+    if (refusal === 'not-now' || refusal === 'unknown') this.#worry(error)
     this.#apply({ kind: 'refused', id, refusal })
   }
 
@@ -273,7 +248,7 @@ export class Lane {
       offset += group.records.length
     }
     this.#tailFrom = offset
-    this.#schedule()
+    this.#batcher.schedule()
   }
 
   async #replace(id: number): Promise<void> {
@@ -284,73 +259,37 @@ export class Lane {
     this.#maxBatchBytes = Math.min(this.#maxBatchBytes, batch.bytes.length - 1)
     const by = await prepareBatches(batch.groups, this.#prepareOptions())
     this.#apply({ kind: 'replaced', id, by: by.map((each) => this.#register(each)) })
-    this.#schedule()
+    this.#batcher.schedule()
   }
 
   /** Waits, then finds and connects the leader, until that succeeds; the first time without waiting. */
   async #resume(): Promise<void> {
-    const { topic, partition, cluster, clock, signal, missingTopicGraceMs } = this.#options
+    const { topic, partition, cluster, clock, signal } = this.#options
     this.#resuming = true
     while (!signal.aborted) {
       try {
-        if (this.#troubled) await clock.sleep(this.#backoff.delay(), signal)
+        await this.#trouble.backOff(signal)
         this.#attemptedAtMs = clock.now()
         await cluster.connectLeader(topic, partition)
         break
-      } catch (caught) {
-        if (signal.aborted) break
-        const error = fromUnknown(caught, `Cannot append to topic ${topic}`)
-        if (error.code === 'topic-missing') this.#missingSinceMs ??= clock.now()
-        const missing = this.#missingSinceMs !== undefined && clock.now() - this.#missingSinceMs >= missingTopicGraceMs
-        if ((error.code === 'topic-missing' && missing) || hasCode(error, 'forbidden', 'unsupported', 'internal')) {
-          this.#options.onFailure(error)
-          break
-        }
-        this.#trouble(error)
+      } catch (error) {
+        if (!signal.aborted) this.#worry(fromUnknown(error, `Cannot append to topic ${topic}`))
       }
     }
     this.#resuming = false
     if (!signal.aborted) this.#apply({ kind: 'resumed' })
   }
 
-  /** Says once that the lane is in trouble, and once that it is over. */
-  #trouble(error: KubedeltaError): void {
-    if (!this.#troubled) {
-      const { log, partition } = this.#options
-      log.warn('append failed, retrying', { partition, reason: error.message, code: error.code })
-    }
-    this.#troubled = true
-  }
-
-  #calm(): void {
-    if (!this.#troubled) return
-    this.#troubled = false
-    this.#missingSinceMs = undefined
-    this.#backoff.reset()
-    this.#options.log.info('append goes on', { partition: this.#options.partition })
+  /** Fails the writer where waiting cannot help; otherwise asks for the leader again before the next attempt. */
+  #worry(error: KubedeltaError): void {
+    const { topic, cluster, onFailure } = this.#options
+    const gone = this.#trouble.note(error)
+    if (gone || hasCode(error, 'forbidden', 'unsupported', 'internal')) onFailure(error)
+    cluster.forget(topic)
   }
 
   #halted(): void {
     this.#halting?.()
     this.#halting = undefined
-  }
-}
-
-/** What an error code means for the lane; undefined where nothing can help the writer. */
-function refusalOf(errorCode: number): Refusal | undefined {
-  switch (errorCode) {
-    case ERROR.messageTooLarge:
-    case ERROR.recordListTooLarge:
-      return 'too-large'
-    case ERROR.outOfOrderSequenceNumber:
-    case ERROR.unknownProducerId:
-    case ERROR.duplicateSequenceNumber:
-      return 'out-of-sequence'
-    case ERROR.requestTimedOut:
-    case ERROR.notEnoughReplicasAfterAppend:
-    case ERROR.unknownServerError:
-      return 'unknown'
-    default:
-      return brokerError(errorCode).again ? 'not-now' : undefined
   }
 }

@@ -66,7 +66,11 @@ export type LaneInput =
   /** The back-off is over and the leader is connected. */
   | { readonly kind: 'resumed' }
   /** These batches, perhaps none, take the place of the one that was too large. */
-  | { readonly kind: 'replaced'; readonly id: number; readonly by: ReadonlyArray<{ readonly id: number; readonly records: number }> }
+  | {
+      readonly kind: 'replaced'
+      readonly id: number
+      readonly by: ReadonlyArray<{ readonly id: number; readonly records: number }>
+    }
   /** The writer is about to ask for a new producer epoch. */
   | { readonly kind: 'halt' }
   /** It has one; of the batches sent under the former one, these stand on the topic. */
@@ -120,7 +124,11 @@ export function step(state: LaneState, input: LaneInput): LaneStep {
       })
     case 'refused': {
       const { id, refusal } = input
-      const refused = marked(state, id, refusal === 'unknown' ? { outcome: refusal, lingers: true } : { outcome: refusal })
+      const refused = marked(
+        state,
+        id,
+        refusal === 'unknown' ? { outcome: refusal, lingers: true } : { outcome: refusal },
+      )
       return proceed(refused.kind === 'flowing' ? { ...refused, kind: 'settling' } : refused)
     }
     case 'resumed':
@@ -149,7 +157,8 @@ function proceed(state: LaneState): LaneStep {
     return { kind: 'acknowledge', id, baseOffset: baseOffset ?? -1 }
   })
   const rest = count === 0 ? state : { ...state, batches: state.batches.slice(count) }
-  const next = rest.kind === 'flowing' ? send(rest) : rest.kind === 'settling' ? settle(rest) : { state: rest, outputs: [] }
+  const next =
+    rest.kind === 'flowing' ? send(rest) : rest.kind === 'settling' ? settle(rest) : { state: rest, outputs: [] }
   return { state: next.state, outputs: [...outputs, ...next.outputs] }
 }
 

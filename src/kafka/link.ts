@@ -105,19 +105,25 @@ function translate(error: unknown, address: string): KubedeltaError {
   const message = error instanceof Error ? error.message : String(error)
   const fields = { broker: address }
   const action = `Cannot reach the Kafka broker ${address}`
-  if (name === 'KafkaJSRequestTimeoutError') return new KubedeltaError('timeout', `${action}: ${message}`, { cause: error, fields })
+  if (name === 'KafkaJSRequestTimeoutError')
+    return new KubedeltaError('timeout', `${action}: ${message}`, { cause: error, fields })
   if (name === 'KafkaJSSASLAuthenticationError') {
     // A connection lost while authenticating comes as this error too; only the broker's word is final.
     const code = /connect|closed|timed out|timeout/i.test(message) ? 'unreachable' : 'unauthorized'
     return new KubedeltaError(code, `${action}: ${message}`, { cause: error, fields })
   }
-  if (name.startsWith('KafkaJS')) return new KubedeltaError('unreachable', `${action}: ${message}`, { cause: error, fields })
+  if (name.startsWith('KafkaJS'))
+    return new KubedeltaError('unreachable', `${action}: ${message}`, { cause: error, fields })
   return new KubedeltaError('internal', `${action}: ${message}`, { cause: error, fields })
 }
 
 function undecodable(api: Api, address: string, cause: RangeError): KubedeltaError {
-  return new KubedeltaError('corrupt', `Cannot read the answer to ${api.name} of the Kafka broker ${address}: ${cause.message}`, {
-    cause,
-    fields: { broker: address },
-  })
+  return new KubedeltaError(
+    'corrupt',
+    `Cannot read the answer to ${api.name} of the Kafka broker ${address}: ${cause.message}`,
+    {
+      cause,
+      fields: { broker: address },
+    },
+  )
 }

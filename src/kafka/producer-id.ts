@@ -17,7 +17,8 @@ export async function takeProducerId(
 ): Promise<ProducerIdentity> {
   const action = `take transactional id ${transactionalId}`
   const coordinator = await cluster.sendAny(findCoordinatorRequest(transactionalId))
-  if (coordinator.errorCode !== ERROR.none) throw refusal(action, transactionalId, coordinator.errorCode, coordinator.message)
+  if (coordinator.errorCode !== ERROR.none)
+    throw refusal(action, transactionalId, coordinator.errorCode, coordinator.message)
   // A coordinator that the metadata does not name yet is a reason to ask again.
   await cluster.metadata([])
   const answer = await cluster.send(coordinator.nodeId, initProducerIdRequest(transactionalId, held))

@@ -10,6 +10,7 @@ import type { Cluster } from './cluster.ts'
 import { brokerError, ERROR, refused } from './error-codes.ts'
 import { fetchRequest, type FetchedPartition } from './protocol/fetch.ts'
 import { connectionBackoff } from './retry.ts'
+import { Trouble } from './trouble.ts'
 
 export interface KafkaReaderOptions {
   /** Of its own: a fetch that waits for new records holds back everything behind it on its connection. */
@@ -66,15 +67,17 @@ class Reading {
   /** Where the next fetch begins, in the order in which partitions are asked for: the one served last is last. */
   readonly #positions: Map<number, number>
   readonly #fetches = new Map<Slot, { readonly partitions: readonly number[]; readonly fetched: Promise<Fetched> }>()
-  readonly #backoff
-  #troubled = false
-  #missingSinceMs: number | undefined
+  readonly #trouble: Trouble
 
   constructor(options: KafkaReaderOptions, request: ReadOptions) {
     this.#options = options
     this.#request = request
     this.#positions = new Map(request.from)
-    this.#backoff = connectionBackoff(options.clock)
+    this.#trouble = new Trouble({
+      ...options,
+      messages: { begins: 'read failed, retrying', ends: 'read goes on' },
+      fields: { topic: request.topic },
+    })
   }
 
   async *batches(): AsyncGenerator<ReadBatch, void, undefined> {
@@ -100,7 +103,9 @@ class Reading {
     const { cluster } = this.#options
     const { topic } = this.#request
     const busy = new Set([...this.#fetches.values()].flatMap(({ partitions }) => partitions))
-    const waiting = [...this.#positions].filter(([partition, at]) => !busy.has(partition) && !this.#isDone(partition, at))
+    const waiting = [...this.#positions].filter(
+      ([partition, at]) => !busy.has(partition) && !this.#isDone(partition, at),
+    )
     const bySlot = Map.groupBy(waiting, ([partition]): Slot => cluster.knownLeader(topic, partition) ?? 'search')
     for (const [slot, wants] of bySlot) {
       if (this.#fetches.has(slot)) continue
@@ -136,12 +141,18 @@ class Reading {
     return Math.max(...records) * 64 * 1024
   }
 
+  /** Asks for leaders until one of these partitions has one. */
   async #search(partitions: readonly number[]): Promise<Fetched> {
     const { cluster, clock } = this.#options
     const { topic, signal } = this.#request
+    const backoff = connectionBackoff(clock)
     try {
-      if (this.#troubled) await clock.sleep(this.#backoff.delay(), signal)
+      await this.#trouble.backOff(signal)
       await cluster.refresh(topic)
+      while (partitions.every((partition) => cluster.knownLeader(topic, partition) === undefined)) {
+        await clock.sleep(backoff.delay(), signal)
+        await cluster.refresh(topic)
+      }
       return { slot: 'search', partitions, outcome: [] }
     } catch (error) {
       return { slot: 'search', partitions, outcome: fromUnknown(error, `Cannot read topic ${topic}`) }
@@ -149,7 +160,7 @@ class Reading {
   }
 
   /** Moves positions behind what came and returns it, still encoded. @throws KubedeltaError what ends the iteration */
-  #take({ slot, outcome }: Fetched): Taken[] {
+  #take({ outcome }: Fetched): Taken[] {
     const { topic } = this.#request
     if (outcome instanceof KubedeltaError) {
       this.#fault(outcome)
@@ -159,10 +170,13 @@ class Reading {
     for (const { partition, errorCode, highWatermark, batches } of outcome) {
       const position = this.#positions.get(partition) ?? 0
       if (errorCode !== ERROR.none) {
-        this.#fault(refused(`read topic ${topic}`, errorCode, { fields: { topic, partition, offset: position } }), errorCode)
+        this.#fault(
+          refused(`read topic ${topic}`, errorCode, { fields: { topic, partition, offset: position } }),
+          errorCode,
+        )
         continue
       }
-      this.#calm()
+      this.#trouble.over()
       const raw = this.#wanted(splitBatches(batches, { topic, partition }), partition, position)
       const last = raw.at(-1)
       if (last === undefined) continue
@@ -171,13 +185,7 @@ class Reading {
       this.#positions.set(partition, last.header.nextOffset)
       taken.push({ partition, from: position, batches: raw, endOffset: highWatermark })
     }
-    if (slot === 'search' && !this.#hasLeaders()) this.#troubled = true
     return taken
-  }
-
-  #hasLeaders(): boolean {
-    const { topic } = this.#request
-    return [...this.#positions.keys()].some((partition) => this.#options.cluster.knownLeader(topic, partition) !== undefined)
   }
 
   #wanted(batches: readonly RawBatch[], partition: number, position: number): readonly RawBatch[] {
@@ -209,26 +217,15 @@ class Reading {
 
   /** @throws KubedeltaError when the failure is for good */
   #fault(error: KubedeltaError, errorCode?: number): void {
-    const { cluster, clock, missingTopicGraceMs, log } = this.#options
-    const { topic } = this.#request
-    if (error.code === 'topic-missing') {
-      this.#missingSinceMs ??= clock.now()
-      if (clock.now() - this.#missingSinceMs >= missingTopicGraceMs) throw error
-    } else {
-      const passing = errorCode === undefined ? error.retriable || error.code === 'unauthorized' : brokerError(errorCode).again
-      if (!passing) throw error
-    }
-    cluster.forget(topic)
-    if (!this.#troubled) log.warn('read failed, retrying', { topic, reason: error.message, code: error.code })
-    this.#troubled = true
-  }
-
-  #calm(): void {
-    this.#missingSinceMs = undefined
-    if (!this.#troubled) return
-    this.#troubled = false
-    this.#backoff.reset()
-    this.#options.log.info('read goes on', { topic: this.#request.topic })
+    const { cluster } = this.#options
+    const gone = this.#trouble.note(error)
+    // Credentials that brokers refuse now they may know in a moment: a restarted one learns of them late.
+    const passing =
+      errorCode === undefined
+        ? error.retriable || error.code === 'unauthorized' || error.code === 'topic-missing'
+        : brokerError(errorCode).again
+    if (gone || !passing) throw error
+    cluster.forget(this.#request.topic)
   }
 }
 

@@ -69,7 +69,12 @@ function isOf(header: BatchHeader, identity: ProducerIdentity): boolean {
   return header.producerId === identity.producerId && header.producerEpoch === identity.epoch && !header.control
 }
 
-async function fetchHeaders(cluster: Cluster, topic: string, partition: number, offset: number): Promise<BatchHeader[]> {
+async function fetchHeaders(
+  cluster: Cluster,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<BatchHeader[]> {
   const leader = await cluster.leader(topic, partition)
   const limits = { maxWaitMs: 500, maxBytes: FETCH_BYTES, maxBytesPerPartition: FETCH_BYTES }
   const [answer] = await cluster.send(leader, fetchRequest(topic, [{ partition, offset }], limits))
@@ -80,7 +85,12 @@ async function fetchHeaders(cluster: Cluster, topic: string, partition: number, 
   return splitBatches(answer.batches, { topic, partition }).map(({ header }) => header)
 }
 
-async function offsetOf(cluster: Cluster, topic: string, partition: number, at: 'earliest' | 'latest'): Promise<number> {
+async function offsetOf(
+  cluster: Cluster,
+  topic: string,
+  partition: number,
+  at: 'earliest' | 'latest',
+): Promise<number> {
   const leader = await cluster.leader(topic, partition)
   const [answer] = await cluster.send(leader, listOffsetsRequest(topic, [partition], at))
   if (answer === undefined || answer.errorCode !== ERROR.none) {

@@ -57,7 +57,7 @@ export class WireWriter {
   uvarint(value: number): this {
     let rest = value >>> 0
     while (rest > 0x7f) {
-      this.int8(((rest & 0x7f) | 0x80) << 24 >> 24)
+      this.int8((((rest & 0x7f) | 0x80) << 24) >> 24)
       rest >>>= 7
     }
     return this.int8(rest)
@@ -142,7 +142,8 @@ export class WireReader {
       const byte = this.int8()
       value |= (byte & 0x7f) << shift
       if (byte >= 0) return value >>> 0
-      if (shift >= 28) throw new RangeError('Cannot read unsigned varint: wanted at most 5 bytes: current one is longer')
+      if (shift >= 28)
+        throw new RangeError('Cannot read unsigned varint: wanted at most 5 bytes: current one is longer')
     }
   }
 

@@ -33,7 +33,7 @@ export interface KafkaWriterOptions {
 /**
  * A writer over lanes.
  *
- * When a lane cannot explain what the broker said, the writer reopens: all lanes halt until nothing is in flight, the
+ * When a lane cannot explain what the broker said, the writer reopens: all lanes halt once what they sent is answered, the
  * broker gives a new producer epoch, the topic's tail tells what landed, and the lanes send the rest from sequence 0.
  */
 export class KafkaWriter implements TopicWriter {
@@ -66,7 +66,9 @@ export class KafkaWriter implements TopicWriter {
       )
     }
     if (group.records.length === 0) {
-      throw new RangeError(`Cannot append to topic ${this.topic}: 'records' must hold at least one: current value is empty`)
+      throw new RangeError(
+        `Cannot append to topic ${this.topic}: 'records' must hold at least one: current value is empty`,
+      )
     }
     return lane.append(group)
   }
@@ -120,8 +122,8 @@ export class KafkaWriter implements TopicWriter {
       await Promise.all(this.#lanes.map(async (lane) => lane.halt()))
       const former = this.#identity
       const identity = await this.#untilDone(async () => takeProducerId(cluster, transactionalId, former))
-      // What a broken connection still holds cannot land behind this look: the broker that would have taken it
-      // is the one that has just lost the producer's state, by a restart or to another leader, and its requests with it.
+      // A lane halts only when the broker has answered all that it sent. What a broken connection may have left behind
+      // there cannot land any more: it has landed, or the batch that must come before it never will under this epoch.
       const landed = await Promise.all(this.#lanes.map(async (lane) => this.#landed(lane, former)))
       this.#identity = identity
       this.#reopening = false

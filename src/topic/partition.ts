@@ -8,7 +8,9 @@
  */
 export function partitionOf(key: Buffer, partitions: number): number {
   if (!Number.isInteger(partitions) || partitions < 1) {
-    throw new RangeError(`Cannot choose partition: 'partitions' must be a whole number >= 1: current value is ${partitions}`)
+    throw new RangeError(
+      `Cannot choose partition: 'partitions' must be a whole number >= 1: current value is ${partitions}`,
+    )
   }
   return partitions === 1 ? 0 : (murmur2(key) & 0x7fffffff) % partitions
 }

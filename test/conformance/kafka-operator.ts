@@ -21,7 +21,10 @@ export async function setTopicConfig(
     const names = Object.keys(config)
     await ready(
       async () => {
-        const described = await admin.describeConfigs({ includeSynonyms: false, resources: [{ ...resource, configNames: names }] })
+        const described = await admin.describeConfigs({
+          includeSynonyms: false,
+          resources: [{ ...resource, configNames: names }],
+        })
         const entries = described.resources[0]?.configEntries ?? []
         assert.deepEqual(Object.fromEntries(entries.map((entry) => [entry.configName, entry.configValue])), config)
       },
@@ -39,7 +42,11 @@ export async function deleteTopic(kafka: KafkaCluster, topic: string): Promise<v
 }
 
 async function withAdmin(kafka: KafkaCluster, use: (admin: Admin) => Promise<void>): Promise<void> {
-  const admin = new Kafka({ brokers: kafka.brokers.split(','), logLevel: logLevel.NOTHING, connectionTimeout: 10_000 }).admin()
+  const admin = new Kafka({
+    brokers: kafka.brokers.split(','),
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 10_000,
+  }).admin()
   await admin.connect()
   try {
     await use(admin)

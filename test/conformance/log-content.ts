@@ -15,7 +15,11 @@ export function storySignal(): AbortSignal {
 /** A topic of its own. */
 export async function freshTopic(
   log: TopicLog,
-  options: { readonly partitions?: number; readonly replicationFactor?: number; readonly config?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly partitions?: number
+    readonly replicationFactor?: number
+    readonly config?: Readonly<Record<string, string>>
+  } = {},
 ): Promise<string> {
   const topic = `conformance.${randomUUID()}`
   const { partitions = 1, replicationFactor = -1, config = {} } = options
@@ -34,8 +38,14 @@ export function record(key: string, value: string | null, timestampMs = Date.now
 }
 
 /** Appends one group for each value to partition 0. */
-export function appendEach(writer: TopicWriter, values: readonly string[], partition = 0): Promise<readonly Appended[]> {
-  return Promise.all(values.map(async (value) => writer.append(partition, { records: [record(`key-${value}`, value)] })))
+export function appendEach(
+  writer: TopicWriter,
+  values: readonly string[],
+  partition = 0,
+): Promise<readonly Appended[]> {
+  return Promise.all(
+    values.map(async (value) => writer.append(partition, { records: [record(`key-${value}`, value)] })),
+  )
 }
 
 /** Every record of the topic from beginning to end, in the order of its partitions. */

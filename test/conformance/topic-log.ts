@@ -6,7 +6,17 @@ import { hasCode } from '../../src/base/errors.ts'
 import { readRecord } from '../../src/topic/read-record.ts'
 import { partitionOf } from '../../src/topic/partition.ts'
 import type { Compression, RecordGroup, TopicLog } from '../../src/topic/port.ts'
-import { appendEach, assertLog, freshTopic, numbered, openWriter, readAll, readValues, record, storySignal } from './log-content.ts'
+import {
+  appendEach,
+  assertLog,
+  freshTopic,
+  numbered,
+  openWriter,
+  readAll,
+  readValues,
+  record,
+  storySignal,
+} from './log-content.ts'
 
 export interface ConformanceOptions {
   /** Says which adapter and how it is reached. */
@@ -38,7 +48,14 @@ export function topicLogConformance({ name, partitions, compressions, open }: Co
         const records = Array.from({ length: 2_500 }, (_, index) => ({
           key: Buffer.from(`namespace/näme-${index}`),
           value: index % 5 === 0 ? null : Buffer.from(`{"index":${index},"text":"${'ä'.repeat(index % 300)}"}`),
-          headers: index % 3 === 0 ? [{ name: 'uid', value: `uid-${index}` }, { name: 'uid', value: '' }, { name: 'é', value: '✓' }] : [],
+          headers:
+            index % 3 === 0
+              ? [
+                  { name: 'uid', value: `uid-${index}` },
+                  { name: 'uid', value: '' },
+                  { name: 'é', value: '✓' },
+                ]
+              : [],
           timestampMs: now - ((index * 7_919) % 100_000),
         }))
         const appended = await Promise.all(
@@ -46,7 +63,11 @@ export function topicLogConformance({ name, partitions, compressions, open }: Co
         )
         const stored = await readAll(log, topic)
         const expected = records
-          .map((each, index) => ({ ...each, partition: partitionOf(each.key, partitions), offset: appended[index]?.baseOffset ?? -1 }))
+          .map((each, index) => ({
+            ...each,
+            partition: partitionOf(each.key, partitions),
+            offset: appended[index]?.baseOffset ?? -1,
+          }))
           .toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
         assert.deepEqual(stored, expected)
         // Sorted by offset they must also be sorted by the order of the calls.
@@ -90,7 +111,10 @@ export function topicLogConformance({ name, partitions, compressions, open }: Co
       const topic = await freshTopic(log, { partitions })
       const writer = await openWriter(log, topic)
       await writer[Symbol.asyncDispose]()
-      await assert.rejects(async () => writer.append(0, { records: [record('k', 'v')] }), (error) => hasCode(error, 'aborted'))
+      await assert.rejects(
+        async () => writer.append(0, { records: [record('k', 'v')] }),
+        (error) => hasCode(error, 'aborted'),
+      )
     })
 
     test('a group without records and a partition out of range are refused at the call', async () => {
@@ -107,14 +131,20 @@ export function topicLogConformance({ name, partitions, compressions, open }: Co
       const large = 'x'.repeat(30_000)
       const results = await Promise.allSettled([
         writer.append(0, { records: [record('a', 'before')] }),
-        writer.append(0, { records: [record('a', large)], whenTooLarge: () => ((asked += 1), [record('a', 'replaced')]) }),
+        writer.append(0, {
+          records: [record('a', large)],
+          whenTooLarge: () => ((asked += 1), [record('a', 'replaced')]),
+        }),
         writer.append(0, { records: [record('b', large)] }),
         writer.append(0, { records: [record('c', large)], whenTooLarge: () => [record('c', large)] }),
         writer.append(0, { records: [record('a', 'after')] }),
       ])
       assert.deepEqual(await readValues(log, topic), ['before', 'replaced', 'after'])
       assert.equal(asked, 1)
-      assert.deepEqual(results.map(({ status }) => status), ['fulfilled', 'fulfilled', 'rejected', 'rejected', 'fulfilled'])
+      assert.deepEqual(
+        results.map(({ status }) => status),
+        ['fulfilled', 'fulfilled', 'rejected', 'rejected', 'fulfilled'],
+      )
       for (const result of results) if (result.status === 'rejected') assert.ok(hasCode(result.reason, 'too-large'))
       // Many that fit one by one and not together are no trouble either.
       const many = numbered('y'.repeat(1_000), 200)
@@ -152,7 +182,11 @@ export function topicLogConformance({ name, partitions, compressions, open }: Co
       const from = new Map(Array.from({ length: partitions }, (_, partition) => [partition, 0]))
       const seen: string[] = []
       await writer.append(0, { records: [record('key', 'value-0')] })
-      for await (const { records } of reader.read({ topic, from, signal: AbortSignal.any([stop.signal, storySignal()]) })) {
+      for await (const { records } of reader.read({
+        topic,
+        from,
+        signal: AbortSignal.any([stop.signal, storySignal()]),
+      })) {
         seen.push(...records.map(({ value }) => String(value)))
         if (seen.length === 20) stop.abort()
         else await writer.append(seen.length % partitions, { records: [record('key', `value-${seen.length}`)] })
@@ -165,7 +199,8 @@ export function topicLogConformance({ name, partitions, compressions, open }: Co
       const signal = storySignal()
       await using reader = await log.openReader({ signal })
       const read = async (): Promise<void> => {
-        for await (const { records } of reader.read({ topic, from: new Map([[0, 5]]), signal })) assert.fail(String(records.length))
+        for await (const { records } of reader.read({ topic, from: new Map([[0, 5]]), signal }))
+          assert.fail(String(records.length))
       }
       await assert.rejects(read, (error) => hasCode(error, 'offset-out-of-range') && error.fields['offset'] === 5)
     })
@@ -188,8 +223,14 @@ export function topicLogConformance({ name, partitions, compressions, open }: Co
       await appendEach(second, ['second-0'])
       const late = first.append(0, { records: [record('k', 'late')] })
       await assert.rejects(late, (error) => hasCode(error, 'fenced'))
-      await assert.rejects(async () => first.append(0, { records: [record('k', 'later')] }), (error) => hasCode(error, 'fenced'))
-      await assert.rejects(async () => first.flush(storySignal()), (error) => hasCode(error, 'fenced'))
+      await assert.rejects(
+        async () => first.append(0, { records: [record('k', 'later')] }),
+        (error) => hasCode(error, 'fenced'),
+      )
+      await assert.rejects(
+        async () => first.flush(storySignal()),
+        (error) => hasCode(error, 'fenced'),
+      )
       await appendEach(second, ['second-1'])
       await assertLog(log, topic, ['first-0', 'first-1', 'second-0', 'second-1'])
     })
@@ -198,8 +239,14 @@ export function topicLogConformance({ name, partitions, compressions, open }: Co
       const signal = storySignal()
       const topic = 'conformance.missing'
       assert.equal(await log.admin.describe(topic, signal), undefined)
-      await assert.rejects(async () => openWriter(log, topic), (error) => hasCode(error, 'topic-missing'))
-      await assert.rejects(async () => log.admin.offsets(topic, 'latest', signal), (error) => hasCode(error, 'topic-missing'))
+      await assert.rejects(
+        async () => openWriter(log, topic),
+        (error) => hasCode(error, 'topic-missing'),
+      )
+      await assert.rejects(
+        async () => log.admin.offsets(topic, 'latest', signal),
+        (error) => hasCode(error, 'topic-missing'),
+      )
       assert.ok(!(await log.admin.list(signal)).includes(topic))
     })
 

@@ -28,7 +28,12 @@ async function as(user: 'admin' | 'reader', password?: string): Promise<TopicLog
   assert.ok(kafka.sasl)
   const credentials = kafka.sasl[user]
   const sasl = { mechanism: 'plain', ...credentials, password: password ?? credentials.password } as const
-  return openKafkaLog({ brokers: kafka.sasl.brokers.split(','), signal: storySignal(), security: { sasl }, startupTimeoutMs: 5_000 })
+  return openKafkaLog({
+    brokers: kafka.sasl.brokers.split(','),
+    signal: storySignal(),
+    security: { sasl },
+    startupTimeoutMs: 5_000,
+  })
 }
 
 function withCode(code: ErrorCode, ...words: readonly string[]): (error: unknown) => boolean {
@@ -62,13 +67,19 @@ test('without permission nothing is listed, described, written or read', { timeo
   await assert.rejects(log.admin.create(spec, signal), withCode('forbidden', 'Create', spec.topic))
   await using reader = await log.openReader({ signal })
   const read = async (): Promise<void> => {
-    for await (const { records } of reader.read({ topic, from: new Map([[0, 0]]), signal })) assert.fail(String(records.length))
+    for await (const { records } of reader.read({ topic, from: new Map([[0, 0]]), signal }))
+      assert.fail(String(records.length))
   }
   await assert.rejects(read, withCode('forbidden', topic))
 })
 
 test('an invalid topic is rejected with the word of the broker', { timeout: STORY_MS }, async () => {
-  const spec = { topic: 'conformance.invalid', partitions: 1, replicationFactor: -1, config: new Map([['cleanup.policy', 'tidy']]) }
+  const spec = {
+    topic: 'conformance.invalid',
+    partitions: 1,
+    replicationFactor: -1,
+    config: new Map([['cleanup.policy', 'tidy']]),
+  }
   await assert.rejects(admin.admin.create(spec, storySignal()), withCode('rejected', 'tidy'))
   const many = { ...spec, config: new Map(), replicationFactor: 3 }
   await assert.rejects(admin.admin.create(many, storySignal()), withCode('rejected', 'replication'))
@@ -101,7 +112,12 @@ test('lines of kafkajs reach the log without secrets', { timeout: STORY_MS }, as
   assert.ok(kafka.sasl)
   const log = recordingLogger()
   const sasl = { mechanism: 'plain', username: 'admin', password: 'planted-secret' } as const
-  const opening = openKafkaLog({ brokers: kafka.sasl.brokers.split(','), signal: storySignal(), security: { sasl }, log })
+  const opening = openKafkaLog({
+    brokers: kafka.sasl.brokers.split(','),
+    signal: storySignal(),
+    security: { sasl },
+    log,
+  })
   await assert.rejects(opening, withCode('unauthorized'))
   assert.ok(log.lines.some(({ message }) => message === 'kafkajs'))
   assert.ok(!JSON.stringify(log.lines).includes('planted-secret'))

@@ -38,7 +38,11 @@ const COMPACTED = {
 }
 
 /** Each writer overwrites the same 50 keys in one batch under a producer id of its own; then segments are rolled. */
-async function overwritten(topic: string, writers: number, value: (writer: number, key: number) => string | null): Promise<void> {
+async function overwritten(
+  topic: string,
+  writers: number,
+  value: (writer: number, key: number) => string | null,
+): Promise<void> {
   const begin = Date.now() - 40 * HOUR_MS
   for (let writer = 0; writer <= writers; writer += 1) {
     const transactionalId = `${topic}/${writer}`
@@ -46,13 +50,18 @@ async function overwritten(topic: string, writers: number, value: (writer: numbe
     const timestampMs = begin + writer * HOUR_MS
     // The last one only rolls the segment: the active segment is never cleaned.
     const keys = writer === writers ? ['roll'] : Array.from({ length: 50 }, (_, key) => `key-${key}`)
-    const records = keys.map((key, index) => record(key, writer === writers ? 'roll' : value(writer, index), timestampMs))
+    const records = keys.map((key, index) =>
+      record(key, writer === writers ? 'roll' : value(writer, index), timestampMs),
+    )
     await open.append(0, { records })
   }
 }
 
 async function compacted(topic: string, records: number): Promise<void> {
-  await ready(async () => assert.equal((await readAll(log, topic)).length, records), { what: `compaction of ${topic}`, timeoutMs: 60_000 })
+  await ready(async () => assert.equal((await readAll(log, topic)).length, records), {
+    what: `compaction of ${topic}`,
+    timeoutMs: 60_000,
+  })
 }
 
 test('empty batches are passed, however small the fetch', { timeout: STORY_MS }, async () => {
@@ -60,7 +69,10 @@ test('empty batches are passed, however small the fetch', { timeout: STORY_MS },
   await overwritten(topic, 5, (writer) => `writer-${writer}`)
   await compacted(topic, 51)
   const raw = await rawBatches(topic)
-  assert.ok(raw.some(({ header }) => header.recordCount === 0), 'compaction left an empty batch')
+  assert.ok(
+    raw.some(({ header }) => header.recordCount === 0),
+    'compaction left an empty batch',
+  )
   await using small = await openKafkaLog({
     brokers: kafka.brokers.split(','),
     signal: storySignal(),
@@ -94,7 +106,10 @@ test('timestamps are right in batches that carry a delete horizon', { timeout: S
   await compacted(topic, 51)
   const horizon = (await rawBatches(topic)).filter(({ bytes }) => (bytes.readInt16BE(21) & 0b1000000) !== 0)
   assert.ok(horizon.length > 0, 'compaction set a delete horizon')
-  assert.ok(horizon.some(({ header }) => header.baseTimestamp >= begin), 'it stands where the first timestamp stood')
+  assert.ok(
+    horizon.some(({ header }) => header.baseTimestamp >= begin),
+    'it stands where the first timestamp stood',
+  )
   for (const batch of horizon) {
     for (const { timestampMs } of await decodeBatch(batch, { topic, partition: 0 })) {
       assert.ok(timestampMs < begin - 30 * HOUR_MS, `timestamp ${timestampMs}`)
@@ -119,7 +134,7 @@ async function rawBatches(topic: string): Promise<ReturnType<typeof splitBatches
   const found: ReturnType<typeof splitBatches> = []
   const end = (await log.admin.offsets(topic, 'latest', storySignal())).get(0) ?? 0
   // A broker hands out one segment at a time.
-  for (let offset = 0; offset < end; ) {
+  for (let offset = 0; offset < end;) {
     const [answer] = await cluster.send(leader, fetchRequest(topic, [{ partition: 0, offset }], limits))
     const batches = splitBatches(answer?.batches ?? Buffer.alloc(0), { topic, partition: 0 })
     found.push(...batches)

@@ -5,7 +5,16 @@ import { after, before, test } from 'node:test'
 import { hasCode } from '../../src/base/errors.ts'
 import { openKafkaLog } from '../../src/kafka/kafka-log.ts'
 import type { Appended, TopicLog } from '../../src/topic/port.ts'
-import { appendEach, assertLog, freshTopic, numbered, openWriter, record, STORY_MS, storySignal } from '../conformance/log-content.ts'
+import {
+  appendEach,
+  assertLog,
+  freshTopic,
+  numbered,
+  openWriter,
+  record,
+  STORY_MS,
+  storySignal,
+} from '../conformance/log-content.ts'
 import { startKafka, type KafkaCluster } from '../support/kafka.ts'
 import { startKafkaProxy, type KafkaProxy } from '../support/kafka-proxy.ts'
 import { recordingLogger } from '../conformance/recording-logger.ts'
@@ -30,37 +39,46 @@ async function straight(): Promise<TopicLog> {
 }
 
 async function proxied(): Promise<TopicLog> {
-  return openKafkaLog({ brokers: kafka.proxiedBrokers.split(','), signal: storySignal(), requestTimeoutMs: 2_000, log: logger })
+  return openKafkaLog({
+    brokers: kafka.proxiedBrokers.split(','),
+    signal: storySignal(),
+    requestTimeoutMs: 2_000,
+    log: logger,
+  })
 }
 
 for (const partitions of [1, 6]) {
-  test(`a restart after which the broker knows only the last of five batches, ${partitions} partitions`, { timeout: STORY_MS }, async () => {
-    await using log = await proxied()
-    const topic = await freshTopic(log, { partitions })
-    await using writer = await openWriter(log, topic)
-    const values = numbered('value', 9)
-    const first = await appendEach(writer, values.slice(0, 1))
-    const other = await appendEach(writer, ['other'], partitions - 1)
-    proxy.hold('responses')
-    const held: Promise<Appended>[] = []
-    for (const value of values.slice(1, 6)) {
-      const passed = proxy.nextRequest('Produce')
-      held.push(writer.append(0, { records: [record(value, value)] }))
-      await passed
-    }
-    const late = appendEach(writer, values.slice(6))
-    const linesBefore = logger.lines.length
-    await kafka.restart()
-    proxy.release()
-    const appended = [...first, ...(await Promise.all(held)), ...(await late)]
-    assert.ok(logger.lines.slice(linesBefore).some(({ message }) => message === 'reopening the writer'))
-    if (partitions === 1) {
-      const all = [values[0] ?? '', 'other', ...values.slice(1)]
-      await assertLog(log, topic, all, [...appended.slice(0, 1), ...other, ...appended.slice(1)])
-    } else {
-      await assertLog(log, topic, [...values, 'other'])
-    }
-  })
+  test(
+    `a restart after which the broker knows only the last of five batches, ${partitions} partitions`,
+    { timeout: STORY_MS },
+    async () => {
+      await using log = await proxied()
+      const topic = await freshTopic(log, { partitions })
+      await using writer = await openWriter(log, topic)
+      const values = numbered('value', 9)
+      const first = await appendEach(writer, values.slice(0, 1))
+      const other = await appendEach(writer, ['other'], partitions - 1)
+      proxy.hold('responses')
+      const held: Promise<Appended>[] = []
+      for (const value of values.slice(1, 6)) {
+        const passed = proxy.nextRequest('Produce')
+        held.push(writer.append(0, { records: [record(value, value)] }))
+        await passed
+      }
+      const late = appendEach(writer, values.slice(6))
+      const linesBefore = logger.lines.length
+      await kafka.restart()
+      proxy.release()
+      const appended = [...first, ...(await Promise.all(held)), ...(await late)]
+      assert.ok(logger.lines.slice(linesBefore).some(({ message }) => message === 'reopening the writer'))
+      if (partitions === 1) {
+        const all = [values[0] ?? '', 'other', ...values.slice(1)]
+        await assertLog(log, topic, all, [...appended.slice(0, 1), ...other, ...appended.slice(1)])
+      } else {
+        await assertLog(log, topic, [...values, 'other'])
+      }
+    },
+  )
 }
 
 test('a crash under load', { timeout: STORY_MS }, async () => {
@@ -82,22 +100,26 @@ test('a crash under load', { timeout: STORY_MS }, async () => {
   await assertLog(log, topic, values, await Promise.all(appended))
 })
 
-test('a writer that was taken over while its broker restarted is fenced and does not fence its successor', { timeout: STORY_MS }, async () => {
-  await using log = await proxied()
-  const topic = await freshTopic(log)
-  await using writer = await openWriter(log, topic)
-  await appendEach(writer, ['first'])
-  proxy.hold()
-  const late = appendEach(writer, ['late'])
-  await kafka.restart()
-  await using beside = await straight()
-  await using successor = await openWriter(beside, topic)
-  await appendEach(successor, ['second'])
-  proxy.release()
-  await assert.rejects(late, (error) => hasCode(error, 'fenced'))
-  await appendEach(successor, ['third'])
-  await assertLog(beside, topic, ['first', 'second', 'third'])
-})
+test(
+  'a writer that was taken over while its broker restarted is fenced and does not fence its successor',
+  { timeout: STORY_MS },
+  async () => {
+    await using log = await proxied()
+    const topic = await freshTopic(log)
+    await using writer = await openWriter(log, topic)
+    await appendEach(writer, ['first'])
+    proxy.hold()
+    const late = appendEach(writer, ['late'])
+    await kafka.restart()
+    await using beside = await straight()
+    await using successor = await openWriter(beside, topic)
+    await appendEach(successor, ['second'])
+    proxy.release()
+    await assert.rejects(late, (error) => hasCode(error, 'fenced'))
+    await appendEach(successor, ['third'])
+    await assertLog(beside, topic, ['first', 'second', 'third'])
+  },
+)
 
 test('a reader goes on where it was when the broker restarts', { timeout: STORY_MS }, async () => {
   await using log = await straight()

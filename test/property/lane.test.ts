@@ -2,8 +2,16 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
-import { advanceSequence, newLane, step, type LaneInput, type LaneOutput, type LaneState, type Refusal } from '../../src/kafka/lane.ts'
+import * as fc from 'fast-check'
+import {
+  advanceSequence,
+  newLane,
+  step,
+  type LaneInput,
+  type LaneOutput,
+  type LaneState,
+  type Refusal,
+} from '../../src/kafka/lane.ts'
 
 interface LoggedBatch {
   readonly content: number
@@ -41,7 +49,7 @@ type Event =
 class Broker {
   readonly log: LoggedBatch[] = []
   remembered: LoggedBatch[] = []
-  /** Contents it takes for too large. */
+  /** Ids of batches that it takes for too large. */
   readonly tooLarge = new Set<number>()
 
   append(attempt: Attempt): number | Refusal {
@@ -49,7 +57,7 @@ class Broker {
       return epoch === attempt.epoch && sequence === attempt.sequence && records === attempt.records
     })
     if (same !== undefined) return same.offset
-    if (this.tooLarge.has(attempt.content)) return 'too-large'
+    if (this.tooLarge.has(attempt.id)) return 'too-large'
     const last = this.remembered.at(-1)
     // The real answer is INVALID_PRODUCER_EPOCH; only what lingers is of an older epoch, and nobody hears of it.
     if (last !== undefined && attempt.epoch < last.epoch) return 'out-of-sequence'
@@ -131,7 +139,7 @@ class World {
         break
       case 'shrink': {
         const waiting = this.#onTheWay.at(-1)
-        if (waiting !== undefined) this.broker.tooLarge.add(waiting.content)
+        if (waiting !== undefined) this.broker.tooLarge.add(waiting.id)
         break
       }
       default:
@@ -171,7 +179,6 @@ class World {
       const id = this.#replacing
       this.#replacing = undefined
       const content = this.#contents.get(id)?.content ?? -1
-      this.broker.tooLarge.delete(content)
       this.#apply({ kind: 'replaced', id, by: [{ id: this.#new(content, 1), records: 1 }] })
     }
     if (this.#reopening && this.#state.kind === 'halted') {
@@ -227,7 +234,10 @@ class World {
 }
 
 const event: fc.Arbitrary<Event> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('append' as const), records: fc.integer({ min: 1, max: 4 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('append' as const), records: fc.integer({ min: 1, max: 4 }) }),
+  },
   { weight: 6, arbitrary: fc.constant<Event>({ kind: 'deliver', answer: 'arrives' }) },
   { weight: 2, arbitrary: fc.constant<Event>({ kind: 'deliver', answer: 'lost' }) },
   { weight: 1, arbitrary: fc.constant<Event>({ kind: 'refuse-now' }) },
@@ -241,14 +251,24 @@ const event: fc.Arbitrary<Event> = fc.oneof(
 describe('lane', () => {
   test('nothing is lost, nothing stands twice, nothing overtakes, and acknowledgements name the place', () => {
     fc.assert(
-      fc.property(fc.array(event, { maxLength: 120, size: 'max' }), fc.constantFrom(0, 2 ** 31 - 7), (events, firstSequence) => {
-        const world = new World(firstSequence)
-        for (const each of events) world.happen(each)
-        world.settle()
-        const { log } = world.broker
-        assert.deepEqual(log.map(({ content }) => content), world.appended)
-        assert.deepEqual(world.acknowledged, log.map(({ content, offset }) => ({ content, offset })))
-      }),
+      fc.property(
+        fc.array(event, { maxLength: 120, size: 'max' }),
+        fc.constantFrom(0, 2 ** 31 - 7),
+        (events, firstSequence) => {
+          const world = new World(firstSequence)
+          for (const each of events) world.happen(each)
+          world.settle()
+          const { log } = world.broker
+          assert.deepEqual(
+            log.map(({ content }) => content),
+            world.appended,
+          )
+          assert.deepEqual(
+            world.acknowledged,
+            log.map(({ content, offset }) => ({ content, offset })),
+          )
+        },
+      ),
       { numRuns: 2_000 },
     )
   })

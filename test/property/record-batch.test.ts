@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { hasCode } from '../../src/base/errors.ts'
 import { decodeBatch, splitBatches } from '../../src/kafka/batch-decode.ts'
 import { encodeBatch } from '../../src/kafka/batch-encode.ts'
@@ -44,7 +44,10 @@ describe('record batch', () => {
         assert.ok(batch)
         assert.equal(others.length, 0)
         assert.equal(batch.header.nextOffset, baseOffset + some.length)
-        assert.deepEqual([batch.header.producerId, batch.header.producerEpoch, batch.header.baseSequence], [4711n, 12, 99])
+        assert.deepEqual(
+          [batch.header.producerId, batch.header.producerEpoch, batch.header.baseSequence],
+          [4711n, 12, 99],
+        )
         const expected = some.map((record, index) => ({ ...record, partition: 3, offset: baseOffset + index }))
         assert.deepEqual(await decodeBatch(batch, source), expected)
       }),
@@ -53,13 +56,19 @@ describe('record batch', () => {
 
   test('batches cut off anywhere are left out whole', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(records, { minLength: 1, maxLength: 4 }), fc.double({ min: 0, max: 1, noNaN: true }), async (some, part) => {
-        const batches = await Promise.all(some.map(async (each) => sealed(each, 'none')))
-        const whole = Buffer.concat(batches)
-        const cut = Math.floor(whole.length * part)
-        const ends = batches.map((_, index) => batches.slice(0, index + 1).reduce((sum, { length }) => sum + length, 0))
-        assert.equal(splitBatches(whole.subarray(0, cut), source).length, ends.filter((end) => end <= cut).length)
-      }),
+      fc.asyncProperty(
+        fc.array(records, { minLength: 1, maxLength: 4 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        async (some, part) => {
+          const batches = await Promise.all(some.map(async (each) => sealed(each, 'none')))
+          const whole = Buffer.concat(batches)
+          const cut = Math.floor(whole.length * part)
+          const ends = batches.map((_, index) =>
+            batches.slice(0, index + 1).reduce((sum, { length }) => sum + length, 0),
+          )
+          assert.equal(splitBatches(whole.subarray(0, cut), source).length, ends.filter((end) => end <= cut).length)
+        },
+      ),
     )
   })
 
@@ -80,17 +89,22 @@ describe('record batch', () => {
 
   test('another sender changes nothing but the sender', async () => {
     await fc.assert(
-      fc.asyncProperty(records, fc.nat({ max: 32_767 }), fc.nat({ max: 2 ** 31 - 1 }), async (some, epoch, sequence) => {
-        const batch = await sealed(some, 'none')
-        sealBatch(batch, { producerId: 2n ** 62n, epoch }, sequence)
-        const [resealed] = splitBatches(batch, source)
-        assert.ok(resealed)
-        assert.deepEqual(
-          [resealed.header.producerId, resealed.header.producerEpoch, resealed.header.baseSequence],
-          [2n ** 62n, epoch, sequence],
-        )
-        assert.equal((await decodeBatch(resealed, source)).length, some.length)
-      }),
+      fc.asyncProperty(
+        records,
+        fc.nat({ max: 32_767 }),
+        fc.nat({ max: 2 ** 31 - 1 }),
+        async (some, epoch, sequence) => {
+          const batch = await sealed(some, 'none')
+          sealBatch(batch, { producerId: 2n ** 62n, epoch }, sequence)
+          const [resealed] = splitBatches(batch, source)
+          assert.ok(resealed)
+          assert.deepEqual(
+            [resealed.header.producerId, resealed.header.producerEpoch, resealed.header.baseSequence],
+            [2n ** 62n, epoch, sequence],
+          )
+          assert.equal((await decodeBatch(resealed, source)).length, some.length)
+        },
+      ),
     )
   })
 

@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { advanceSequence, newLane, step, type LaneInput, type LaneOutput, type LaneState } from '../../../src/kafka/lane.ts'
+import {
+  advanceSequence,
+  newLane,
+  step,
+  type LaneInput,
+  type LaneOutput,
+  type LaneState,
+} from '../../../src/kafka/lane.ts'
 
 /** Feeds inputs to a lane and keeps what came out. */
-function drive(inputs: readonly LaneInput[], start = newLane()): { readonly state: LaneState; readonly outputs: readonly LaneOutput[] } {
+function drive(
+  inputs: readonly LaneInput[],
+  start = newLane(),
+): { readonly state: LaneState; readonly outputs: readonly LaneOutput[] } {
   let state = start
   const outputs: LaneOutput[] = []
   for (const input of inputs) {
@@ -16,7 +26,11 @@ function drive(inputs: readonly LaneInput[], start = newLane()): { readonly stat
 
 const ready = (id: number, records = 10): LaneInput => ({ kind: 'ready', id, records })
 const acknowledged = (id: number, baseOffset = id * 10): LaneInput => ({ kind: 'acknowledged', id, baseOffset })
-const refused = (id: number, refusal: 'unknown' | 'not-now' | 'out-of-sequence' | 'too-large'): LaneInput => ({ kind: 'refused', id, refusal })
+const refused = (id: number, refusal: 'unknown' | 'not-now' | 'out-of-sequence' | 'too-large'): LaneInput => ({
+  kind: 'refused',
+  id,
+  refusal,
+})
 const resumed: LaneInput = { kind: 'resumed' }
 const halt: LaneInput = { kind: 'halt' }
 
@@ -35,13 +49,22 @@ function short(outputs: readonly LaneOutput[]): readonly string[] {
         return `acknowledge ${output.id} at ${output.baseOffset}`
       case 'replace':
         return `replace ${output.id}`
-      default:
+      case 'back-off':
+      case 'reopen':
+      case 'halted':
         return output.kind
+      default:
+        return output satisfies never
     }
   })
 }
 
-const cases: ReadonlyArray<{ readonly name: string; readonly from?: LaneState; readonly inputs: readonly LaneInput[]; readonly out: readonly string[] }> = [
+const cases: ReadonlyArray<{
+  readonly name: string
+  readonly from?: LaneState
+  readonly inputs: readonly LaneInput[]
+  readonly out: readonly string[]
+}> = [
   { name: 'sends nothing before its leader is connected', inputs: [ready(0)], out: [] },
   { name: 'sends the first batch of an epoch alone', inputs: [ready(0), ready(1), resumed], out: ['send 0@0'] },
   {
@@ -64,14 +87,38 @@ const cases: ReadonlyArray<{ readonly name: string; readonly from?: LaneState; r
   {
     name: 'repeats from the oldest with the same sequence numbers once everything is back',
     from: fiveInFlight(),
-    inputs: [refused(1, 'unknown'), refused(2, 'unknown'), ready(6), refused(3, 'unknown'), refused(4, 'unknown'), refused(5, 'unknown'), resumed],
+    inputs: [
+      refused(1, 'unknown'),
+      refused(2, 'unknown'),
+      ready(6),
+      refused(3, 'unknown'),
+      refused(4, 'unknown'),
+      refused(5, 'unknown'),
+      resumed,
+    ],
     out: ['back-off', 'send 1@10', 'send 2@20', 'send 3@30', 'send 4@40', 'send 5@50'],
   },
   {
     name: 'does not repeat what was acknowledged behind a lost acknowledgement',
     from: fiveInFlight(),
-    inputs: [acknowledged(2), acknowledged(3), acknowledged(4), acknowledged(5), refused(1, 'unknown'), resumed, acknowledged(1)],
-    out: ['back-off', 'send 1@10', 'acknowledge 1 at 10', 'acknowledge 2 at 20', 'acknowledge 3 at 30', 'acknowledge 4 at 40', 'acknowledge 5 at 50'],
+    inputs: [
+      acknowledged(2),
+      acknowledged(3),
+      acknowledged(4),
+      acknowledged(5),
+      refused(1, 'unknown'),
+      resumed,
+      acknowledged(1),
+    ],
+    out: [
+      'back-off',
+      'send 1@10',
+      'acknowledge 1 at 10',
+      'acknowledge 2 at 20',
+      'acknowledge 3 at 30',
+      'acknowledge 4 at 40',
+      'acknowledge 5 at 50',
+    ],
   },
   {
     name: 'takes out-of-sequence answers behind a batch refused for now as following from it',
@@ -86,27 +133,71 @@ const cases: ReadonlyArray<{ readonly name: string; readonly from?: LaneState; r
       acknowledged(1),
       refused(2, 'too-large'),
       ...[3, 4, 5].map((id) => refused(id, 'out-of-sequence')),
-      { kind: 'replaced', id: 2, by: [{ id: 6, records: 1 }, { id: 7, records: 2 }] },
+      {
+        kind: 'replaced',
+        id: 2,
+        by: [
+          { id: 6, records: 1 },
+          { id: 7, records: 2 },
+        ],
+      },
     ],
     out: ['acknowledge 1 at 10', 'replace 2', 'send 6@20', 'send 7@21', 'send 3@23', 'send 4@33', 'send 5@43'],
   },
   {
     name: 'closes the gap when nothing replaces the batch that was too large',
     from: fiveInFlight(),
-    inputs: [acknowledged(1), refused(2, 'too-large'), ...[3, 4, 5].map((id) => refused(id, 'out-of-sequence')), { kind: 'replaced', id: 2, by: [] }],
+    inputs: [
+      acknowledged(1),
+      refused(2, 'too-large'),
+      ...[3, 4, 5].map((id) => refused(id, 'out-of-sequence')),
+      { kind: 'replaced', id: 2, by: [] },
+    ],
     out: ['acknowledge 1 at 10', 'replace 2', 'send 3@20', 'send 4@30', 'send 5@40'],
   },
   {
     name: 'first repeats a lost batch when the one behind it was too large',
     from: fiveInFlight(),
-    inputs: [refused(2, 'too-large'), ...[3, 4, 5].map((id) => refused(id, 'out-of-sequence')), refused(1, 'unknown'), resumed],
+    inputs: [
+      refused(2, 'too-large'),
+      ...[3, 4, 5].map((id) => refused(id, 'out-of-sequence')),
+      refused(1, 'unknown'),
+      resumed,
+    ],
     out: ['back-off', 'send 1@10', 'send 2@20', 'send 3@30', 'send 4@40', 'send 5@50'],
   },
   {
-    name: 'reopens rather than renumbers while a later batch may still be at the broker',
+    name: 'reopens rather than renumbers where a later batch may linger at the broker',
     from: fiveInFlight(),
-    inputs: [acknowledged(1), refused(2, 'too-large'), refused(3, 'out-of-sequence'), refused(4, 'unknown'), refused(5, 'unknown')],
-    out: ['acknowledge 1 at 10', 'reopen', 'halted'],
+    inputs: [
+      acknowledged(1),
+      refused(2, 'too-large'),
+      refused(3, 'out-of-sequence'),
+      refused(4, 'unknown'),
+      refused(5, 'unknown'),
+      resumed,
+      refused(2, 'too-large'),
+      refused(3, 'out-of-sequence'),
+      refused(4, 'out-of-sequence'),
+      refused(5, 'out-of-sequence'),
+    ],
+    out: ['acknowledge 1 at 10', 'back-off', 'send 2@20', 'send 3@30', 'send 4@40', 'send 5@50', 'reopen', 'halted'],
+  },
+  {
+    name: 'asks again before it reopens while a later batch was not answered',
+    from: fiveInFlight(),
+    inputs: [
+      refused(1, 'out-of-sequence'),
+      refused(2, 'out-of-sequence'),
+      ...[3, 4, 5].map((id) => refused(id, 'unknown')),
+      resumed,
+      refused(1, 'out-of-sequence'),
+      acknowledged(2),
+      acknowledged(3),
+      acknowledged(4),
+      acknowledged(5),
+    ],
+    out: ['back-off', 'send 1@10', 'send 2@20', 'send 3@30', 'send 4@40', 'send 5@50', 'reopen', 'halted'],
   },
   {
     name: 'reopens when nothing explains an out-of-sequence answer',
@@ -119,20 +210,54 @@ const cases: ReadonlyArray<{ readonly name: string; readonly from?: LaneState; r
     from: fiveInFlight(),
     inputs: [
       ...[1, 2, 3, 4, 5].map((id) => refused(id, 'out-of-sequence')),
-      { kind: 'reopened', landed: new Map([[1, 10], [2, 20]]) },
+      {
+        kind: 'reopened',
+        landed: new Map([
+          [1, 10],
+          [2, 20],
+        ]),
+      },
       acknowledged(3),
     ],
-    out: ['reopen', 'halted', 'acknowledge 1 at 10', 'acknowledge 2 at 20', 'send 3@0', 'acknowledge 3 at 30', 'send 4@10', 'send 5@20'],
+    out: [
+      'reopen',
+      'halted',
+      'acknowledge 1 at 10',
+      'acknowledge 2 at 20',
+      'send 3@0',
+      'acknowledge 3 at 30',
+      'send 4@10',
+      'send 5@20',
+    ],
   },
   {
-    name: 'halts only when nothing is in flight',
+    name: 'halts only when everything it sent was answered',
     from: fiveInFlight(),
-    inputs: [halt, acknowledged(1), acknowledged(2), refused(3, 'unknown'), acknowledged(4), acknowledged(5)],
-    out: ['acknowledge 1 at 10', 'acknowledge 2 at 20', 'halted'],
+    inputs: [
+      halt,
+      acknowledged(1),
+      acknowledged(2),
+      refused(3, 'unknown'),
+      acknowledged(4),
+      acknowledged(5),
+      ready(6),
+      resumed,
+      acknowledged(3),
+    ],
+    out: [
+      'acknowledge 1 at 10',
+      'acknowledge 2 at 20',
+      'back-off',
+      'send 3@30',
+      'acknowledge 3 at 30',
+      'acknowledge 4 at 40',
+      'acknowledge 5 at 50',
+      'halted',
+    ],
   },
   {
-    name: 'halts at once where it waits, and does not resume by itself',
-    from: drive([ready(0), resumed, refused(0, 'unknown')]).state,
+    name: 'halts at once where it has sent nothing, and does not resume by itself',
+    from: drive([ready(0)]).state,
     inputs: [halt, resumed, { kind: 'reopened', landed: new Map() }],
     out: ['halted', 'send 0@0'],
   },

@@ -1,0 +1,39 @@
+// Says what a broker's refusal of a batch means for its lane.
+
+import type { KubedeltaError } from '../base/errors.ts'
+import { brokerError, ERROR, refused } from './error-codes.ts'
+import type { Refusal } from './lane.ts'
+import type { ProduceAnswer } from './protocol/produce.ts'
+
+/** What an error code means for the lane; undefined where nothing can help the writer. */
+export function refusalOf(errorCode: number): Refusal | undefined {
+  switch (errorCode) {
+    case ERROR.messageTooLarge:
+    case ERROR.recordListTooLarge:
+      return 'too-large'
+    case ERROR.outOfOrderSequenceNumber:
+    case ERROR.unknownProducerId:
+    // It stands on the topic, but the answer does not say where: the topic does.
+    case ERROR.duplicateSequenceNumber:
+      return 'out-of-sequence'
+    // Appended, or perhaps appended, when the broker gave up.
+    case ERROR.requestTimedOut:
+    case ERROR.notEnoughReplicasAfterAppend:
+    case ERROR.unknownServerError:
+      return 'unknown'
+    default:
+      return brokerError(errorCode).again ? 'not-now' : undefined
+  }
+}
+
+/** The error of an append that the broker refused, with the way out where there is one. */
+export function appendRefused(topic: string, partition: number, answer: ProduceAnswer): KubedeltaError {
+  const { errorCode, message } = answer
+  const { code } = brokerError(errorCode)
+  const hints = { fenced: 'another writer has taken over the topic', forbidden: `allow Write on topic ${topic}` }
+  return refused(`append to topic ${topic}`, errorCode, {
+    message,
+    fields: { topic, partition },
+    ...(code === 'fenced' || code === 'forbidden' ? { hint: hints[code] } : {}),
+  })
+}
