@@ -19,10 +19,13 @@ const table: Readonly<Record<string, readonly string[] | 'all'>> = {
   registry: ['codec'],
   topic: [],
   kafka: ['topic'],
-  connect: ['topic', 'kafka'],
+  embedded: ['topic'],
+  connect: ['topic', 'kafka', 'embedded'],
   bridge: ['kube', 'watch', 'policy', 'record', 'codec', 'registry', 'topic', 'connect', 'cache', 'object'],
   cache: ['object'],
+  consumer: ['record', 'codec', 'registry', 'topic', 'connect', 'cache', 'object'],
   health: [],
+  print: [],
   cli: 'all',
   testing: ['object', 'record', 'watch', 'topic'],
 }
@@ -44,6 +47,8 @@ const doors: Readonly<Record<string, RegExp>> = {
   fastify: /^health\//,
   undici: /^kube\/|^registry\//,
   yaml: /^cli\/|^kube\//,
+  'jsonpath-plus': /^print\//,
+  'cli-progress': /^cli\//,
   zod: /^cli\/|^kube\//,
 }
 

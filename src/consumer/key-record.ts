@@ -1,0 +1,144 @@
+// Reads what one record of a topic says of one key, checked and ready to be applied.
+
+import { KubedeltaError } from '../base/errors.ts'
+import { bytesEntry, type Entry } from '../cache/entry.ts'
+import type { RecordDecoder } from '../codec/codec.ts'
+import { JsonScan } from '../object/json-scan.ts'
+import { resourceName } from '../object/resource.ts'
+import { keyOfRecord } from '../record/order.ts'
+import type { KubeRecord } from '../record/record.ts'
+import { parseTombstone } from '../record/tombstone.ts'
+import type { StoredRecord } from '../topic/port.ts'
+
+/** What a record says of its key. */
+export type KeyRecord<T> =
+  | {
+      readonly kind: 'state'
+      readonly key: string
+      readonly epoch: number
+      /** Shown again though nothing changed: `cause` is RESYNC. */
+      readonly resync: boolean
+      /** The bridge could not publish the object: the entry holds its identity alone. */
+      readonly withheld: boolean
+      readonly entry: Entry<T>
+    }
+  | {
+      readonly kind: 'deleted'
+      readonly key: string
+      readonly epoch: number
+      readonly uid: string
+      readonly resourceVersion: string
+      readonly finalStateUnknown: boolean
+      /** The last state; undefined where it had to be withheld or does not transform. */
+      readonly entry: Entry<T> | undefined
+    }
+  | {
+      readonly kind: 'tombstone'
+      readonly key: string
+      /** undefined where another producer wrote it. */
+      readonly epoch: number | undefined
+      readonly resourceVersion: string | undefined
+    }
+
+export interface KeyRecordOptions<T> {
+  /** `deployments.apps`: records of any other collection are foreign. */
+  readonly resource: string
+  readonly transform: ((object: T) => T) | undefined
+}
+
+/**
+ * Reads a record that is no control record.
+ * @throws KubedeltaError `corrupt`, `unknown-schema`; `topic-foreign` for a record of another collection; `usage` when `transform` failed
+ */
+export function readKeyRecord<T>(
+  key: string,
+  { value, headers }: StoredRecord,
+  decoder: RecordDecoder,
+  options: KeyRecordOptions<T>,
+): KeyRecord<T> {
+  if (value === null) {
+    const tombstone = parseTombstone(headers)
+    return { kind: 'tombstone', key, epoch: tombstone?.epoch, resourceVersion: tombstone?.resourceVersion }
+  }
+  const record = decoder.decode(value)
+  checkIdentity(key, record, options.resource)
+  // The JSON form was checked as a whole when it was cut apart.
+  if (record.object !== null && value[0] !== OPEN_BRACE) checkObject(record.object)
+  return record.op === 'DELETED' ? deletedOf(key, record, options) : stateOf(key, record, options)
+}
+
+const OPEN_BRACE = 0x7b
+
+// Used and left within one call: nothing of it outlives that.
+const scan = new JsonScan()
+
+function checkIdentity(key: string, record: KubeRecord, resource: string): void {
+  if (keyOfRecord(record) !== key) {
+    throw new KubedeltaError(
+      'corrupt',
+      `Cannot use record: its key must be ${JSON.stringify(keyOfRecord(record))}: current value is ${JSON.stringify(key)}`,
+    )
+  }
+  if (resourceName(record) !== resource) {
+    throw new KubedeltaError(
+      'topic-foreign',
+      `Cannot use record: it must be of ${resource}: current value is ${resourceName(record)}`,
+    )
+  }
+}
+
+/** Checked here, so that no reader of the cache meets an object that does not parse. */
+function checkObject(object: Buffer): void {
+  scan.reset()
+  if (scan.advance(object, 0) === object.length) return
+  throw new KubedeltaError(
+    'corrupt',
+    `Cannot use record: 'object' must be one JSON object: current value is ${object.length} other bytes`,
+  )
+}
+
+function stateOf<T>(key: string, record: KubeRecord, { transform }: KeyRecordOptions<T>): KeyRecord<T> {
+  const { epoch, object } = record
+  const entry = transformed(entryOf<T>(record, object ?? identityOf(record)), transform)
+  return { kind: 'state', key, epoch, resync: record.cause === 'RESYNC', withheld: object === null, entry }
+}
+
+function deletedOf<T>(key: string, record: KubeRecord, { transform }: KeyRecordOptions<T>): KeyRecord<T> {
+  const { epoch, uid, resourceVersion, finalStateUnknown, object } = record
+  let entry: Entry<T> | undefined
+  try {
+    entry = object === null ? undefined : transformed(entryOf<T>(record, object), transform)
+  } catch {
+    // The delete itself is not lost: it goes on with the state that the cache holds.
+    entry = undefined
+  }
+  return { kind: 'deleted', key, epoch, uid, resourceVersion, finalStateUnknown, entry }
+}
+
+function entryOf<T>({ namespace, name, uid, resourceVersion }: KubeRecord, bytes: Buffer): Entry<T> {
+  return bytesEntry<T>({ bytes, namespace: namespace ?? '', name, uid, resourceVersion })
+}
+
+/** Stands for an object that had to be withheld: it exists, and this much is known of it. */
+function identityOf({ group, version, kind, namespace, name, uid, resourceVersion }: KubeRecord): Buffer {
+  const apiVersion = group === '' ? version : `${group}/${version}`
+  const metadata = { name, ...(namespace === null ? {} : { namespace }), uid, resourceVersion }
+  return Buffer.from(JSON.stringify({ kind, apiVersion, metadata }))
+}
+
+/** Kept as text again: what the transform cut off is neither held nor compared. */
+function transformed<T>(entry: Entry<T>, transform: ((object: T) => T) | undefined): Entry<T> {
+  if (transform === undefined) return entry
+  const { key, namespace, name, uid, resourceVersion = '' } = entry
+  try {
+    // Parsed here and not by the entry, whose object is frozen.
+    const object: T = JSON.parse(String(entry.bytes))
+    const kept = transform(object)
+    if (kept instanceof Promise) throw new TypeError('wanted an object: the transform returned a promise')
+    const bytes = Buffer.from(JSON.stringify(kept))
+    return bytesEntry<T>({ bytes, namespace, name, uid, resourceVersion })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new KubedeltaError('usage', `Cannot transform object ${JSON.stringify(key)}: ${reason}`, { cause: error })
+  }
+}

@@ -1,0 +1,66 @@
+// The metrics of replicas, made once for each registry however many caches share it.
+
+import type { CounterMetric, GaugeMetric, Metrics } from '../base/metrics.ts'
+
+/** Metrics of replicas; `resource` is the collection's name, `reason` one of a few words. */
+export interface ReplicaMetrics {
+  readonly lag: GaugeMetric
+  readonly asOf: GaugeMetric
+  readonly regressions: CounterMetric
+  readonly unreadable: CounterMetric
+  readonly degradedKeys: GaugeMetric
+  readonly rebuilds: CounterMetric
+}
+
+/** The replica metrics of a registry; without a registry they go nowhere. */
+export function replicaMetrics(metrics: Metrics | undefined): ReplicaMetrics {
+  if (metrics === undefined) return NOWHERE
+  const made = MADE.get(metrics)
+  if (made !== undefined) return made
+  const created: ReplicaMetrics = {
+    lag: metrics.gauge('kubedelta_cache_lag_records', 'Offsets between the cache and the end of its topic', [
+      'resource',
+    ]),
+    asOf: metrics.gauge(
+      'kubedelta_cache_as_of_timestamp_seconds',
+      'When the bridge wrote the progress record that the cache has reached, in seconds since the Unix epoch',
+      ['resource'],
+    ),
+    regressions: metrics.counter(
+      'kubedelta_cache_regressions_total',
+      'Records that went back in time, by epoch or resourceVersion, and were applied',
+      ['resource', 'reason'],
+    ),
+    unreadable: metrics.counter(
+      'kubedelta_cache_unreadable_records_total',
+      'Records that could not be applied: their keys stay at the last good state',
+      ['resource', 'reason'],
+    ),
+    degradedKeys: metrics.gauge(
+      'kubedelta_cache_degraded_keys',
+      'Keys that are not at their last state, because the record that holds it could not be applied',
+      ['resource'],
+    ),
+    rebuilds: metrics.counter('kubedelta_cache_rebuilds_total', 'Times the topic was read again from its start', [
+      'resource',
+      'reason',
+    ]),
+  }
+  MADE.set(metrics, created)
+  return created
+}
+
+/** A registry refuses a second metric of the same name. */
+const MADE = new WeakMap<Metrics, ReplicaMetrics>()
+
+const NO_GAUGE: GaugeMetric = { set: () => {} }
+const NO_COUNTER: CounterMetric = { inc: () => {} }
+
+const NOWHERE: ReplicaMetrics = {
+  lag: NO_GAUGE,
+  asOf: NO_GAUGE,
+  regressions: NO_COUNTER,
+  unreadable: NO_COUNTER,
+  degradedKeys: NO_GAUGE,
+  rebuilds: NO_COUNTER,
+}

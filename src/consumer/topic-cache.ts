@@ -1,0 +1,186 @@
+// A cache of one topic: the same interface as an informer's, without an apiserver.
+
+import { systemClock, type Clock } from '../base/clock.ts'
+import { KubedeltaError } from '../base/errors.ts'
+import { runAll } from '../base/lifecycle.ts'
+import { silentLogger, type Logger } from '../base/log.ts'
+import type { Metrics } from '../base/metrics.ts'
+import { createCache, type Cache, type CacheOptions } from '../cache/cache.ts'
+import { runResync } from '../cache/resync.ts'
+import type { ConnectOptions } from '../connect/connect.ts'
+import type { SelectableFields } from '../cache/lister.ts'
+import { builtinResourceName } from '../object/builtin-resources.ts'
+import type { TopicLog } from '../topic/port.ts'
+import type { DegradedReason } from './degraded-keys.ts'
+import type { ReplicaState } from './reading.ts'
+import { Replica } from './replica.ts'
+import type { FetchSchema } from './replica-schemas.ts'
+import { replicaMetrics } from './replica-metrics.ts'
+import type { ReplicaStatus } from './replica-status.ts'
+import { topicOf } from './topic-of.ts'
+import { openTopicLog, type OpenTopicLog } from './topic-source.ts'
+
+/** Where topics are, and what caches of them share. */
+export interface TopicSource extends Pick<ConnectOptions, 'security' | 'clientId' | 'startupTimeoutMs'> {
+  /** `kafka://HOST:PORT[,HOST:PORT...]`, or a log that the caller opened and closes. */
+  readonly from: string | TopicLog
+  /** Names the topics together with `prefix` and the resource; has no effect where `topic` is given. @default 'kubernetes' with `file:` */
+  readonly cluster?: string
+  /** @default 'kubedelta' */
+  readonly prefix?: string
+  /** URL of the schema registry, for topics written with one. @default none */
+  readonly registry?: string
+  /** @default silent */
+  readonly log?: Logger
+  /** @default none */
+  readonly metrics?: Metrics
+  /** @default the system's */
+  readonly clock?: Clock
+}
+
+/** What concerns one cache. */
+export interface ReplicaCacheOptions<T> extends Pick<CacheOptions<T>, 'indexers' | 'resyncMs'> {
+  /** What field selectors of `list` may name beside metadata.name and metadata.namespace. @default none */
+  readonly selectableFields?: SelectableFields<T>
+  /** The name of the topic where it is another one: a mirror's. @default prefix, cluster and resource, as the bridge names it */
+  readonly topic?: string
+  /**
+   * Makes what is kept of an object, to save memory: what it returns is kept as JSON. Applied to last states of deleted objects too.
+   * An object on which it fails stays at its last good state. @default the object as it is
+   */
+  readonly transform?: (object: T) => T
+  /** Only these keys, `namespace/name` or `name`, read from their partitions alone. @default all */
+  readonly keys?: readonly string[]
+}
+
+export interface TopicCacheOptions<T> extends TopicSource, ReplicaCacheOptions<T> {
+  /** `pods`, `deployments.apps`; short names of built-in kinds will do. */
+  readonly resource: string
+}
+
+/** What a cache of a topic says of itself. */
+export interface TopicCacheStatus extends ReplicaStatus {
+  /** Key -> why it is not at its last state. */
+  readonly degraded: ReadonlyMap<string, DegradedReason>
+}
+
+/**
+ * A cache that a topic feeds.
+ *
+ * - Empty until it is Live, then complete, then changed in the order of the log.
+ * - What handlers hear is told from the cache: an object with another uid is a delete of the old one, whose final state is known where
+ *   the log still held it, and an add of the new one; the same uid, resourceVersion and bytes are no change.
+ * - A truncated topic, or one that was created anew, is read again; until that is done the cache shows what it showed.
+ */
+export interface TopicCache<T> extends Cache<T> {
+  readonly topic: string
+  /** `plural[.group]` */
+  readonly resource: string
+  /**
+   * Feeds the cache and calls the handlers until the signal aborts. A cache that ran never runs again: a second call is logged and
+   * returns.
+   * @throws KubedeltaError `topic-missing` when there is no such topic, `topic-foreign` when it holds something else,
+   *   `partitions-changed`; `unreachable`, `unauthorized`, `forbidden` and the like as connecting and reading do
+   */
+  run(signal: AbortSignal): Promise<void>
+  status(): TopicCacheStatus
+  /** Resolves once the state is this one or a later one. @throws the signal's reason; what `run` failed with; `aborted` when it ended */
+  whenState(state: ReplicaState, signal: AbortSignal): Promise<void>
+  /**
+   * Resolves once all that the topic held at the start is visible and the bridge has said that it was all.
+   *
+   * With `upstream: false` the bridge need not have said so: what is visible then may be a part of its first list. That holds for all
+   * readers of this cache, until it has been Live once.
+   * @throws as `whenState`
+   */
+  whenLive(signal: AbortSignal, options?: { readonly upstream?: boolean }): Promise<void>
+  /**
+   * Resolves once everything up to this resourceVersion is visible; the bridge says how far it is every few seconds.
+   * @throws RangeError for one that is no number in text; otherwise as `whenState`
+   */
+  waitForResourceVersion(resourceVersion: string, signal: AbortSignal): Promise<void>
+}
+
+/**
+ * Creates a cache of one topic; it connects when it runs.
+ *
+ * @example
+ * const pods = topicCache<Wire<V1Pod>>({ from: 'kafka://kafka:9092', cluster: 'prod', resource: 'pods' })
+ * const running = pods.run(signal)
+ * await pods.whenLive(signal)
+ * pods.list({ namespace: 'shop', labels: 'app=cart' })
+ *
+ * @throws KubedeltaError `usage` for a URL, cluster, prefix or resource that cannot be used; RangeError for options out of range
+ */
+export function topicCache<T>(options: TopicCacheOptions<T>): TopicCache<T> {
+  return createTopicCache<T>(options, openTopicLog(options))
+}
+
+/** As `topicCache`, over a log that is opened by `open` when it runs. */
+export function createTopicCache<T>(options: TopicCacheOptions<T>, open: OpenTopicLog): TopicCache<T> {
+  const { registry, indexers, selectableFields, resyncMs, transform, keys, metrics } = options
+  const { clock = systemClock, log = silentLogger } = options
+  const resource = builtinResourceName(options.resource)
+  const topic = topicOf(options)
+  const {
+    cache,
+    writer,
+    run: runHandlers,
+  } = createCache<T>({
+    resource,
+    rules: 'log',
+    clock,
+    log,
+    ...(indexers && { indexers }),
+    ...(selectableFields && { fields: selectableFields }),
+    ...(resyncMs !== undefined && { resyncMs }),
+    ...(metrics && { metrics }),
+  })
+  const replica = new Replica<T>({
+    topic,
+    resource,
+    writer,
+    transform,
+    keys: keys && new Set(keys),
+    fetchSchema: registry === undefined ? undefined : fetchFrom(registry),
+    metrics: replicaMetrics(metrics),
+    clock,
+    random: Math.random,
+    log,
+  })
+  const feed = async (signal: AbortSignal): Promise<void> => {
+    const stopped = new KubedeltaError('aborted', `Cannot wait for the cache of topic ${topic}: it has stopped`)
+    try {
+      await using source = await open(signal)
+      await replica.follow(source.log, signal)
+      replica.end(stopped)
+    } catch (error) {
+      replica.end(signal.aborted ? stopped : error)
+      throw error
+    }
+  }
+  let hasRun = false
+  return {
+    ...cache,
+    topic,
+    resource,
+    run: async (signal) => {
+      if (hasRun) return log.warn('cache has run already, it is not run again', { resource })
+      hasRun = true
+      await runAll(signal, [runHandlers, feed, (both) => runResync(writer, clock, both)])
+    },
+    status: () => ({ ...replica.status(), degraded: replica.degraded() }),
+    whenState: (state, signal) => replica.whenState(state, signal),
+    whenLive: (signal, { upstream = true } = {}) =>
+      upstream ? replica.whenState('Live', signal) : replica.whenVisible(signal),
+    waitForResourceVersion: (resourceVersion, signal) => replica.waitForResourceVersion(resourceVersion, signal),
+  }
+}
+
+/** Asks a registry, whose client is loaded when the first schema is missing. */
+function fetchFrom(url: string): FetchSchema {
+  return async (id) => {
+    const { SchemaRegistry } = await import('../registry/registry.ts')
+    return new SchemaRegistry({ url }).fetch(id)
+  }
+}
