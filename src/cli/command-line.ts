@@ -15,6 +15,13 @@ export type CommandLine =
   | { readonly kind: 'print'; readonly text: string }
   | { readonly kind: 'run'; readonly flags: ReadonlyMap<OptionKey, RawValue> }
   | { readonly kind: 'tail'; readonly flags: ReadonlyMap<OptionKey, RawValue>; readonly resource: string | undefined }
+  | {
+      readonly kind: 'get'
+      readonly flags: ReadonlyMap<OptionKey, RawValue>
+      readonly resource: string | undefined
+      readonly name: string | undefined
+    }
+  | { readonly kind: 'verify'; readonly flags: ReadonlyMap<OptionKey, RawValue> }
   | { readonly kind: 'topics'; readonly flags: ReadonlyMap<OptionKey, RawValue>; readonly action: 'plan' | 'apply' }
 
 export interface CommandLineOptions {
@@ -68,7 +75,7 @@ export async function parseCommandLine(args: readonly string[], options: Command
   return chosen
 }
 
-const commandNames = ['run', 'tail', 'topics'] as const satisfies readonly CommandName[]
+const commandNames = ['run', 'tail', 'get', 'verify', 'topics'] as const satisfies readonly CommandName[]
 
 function commands(parser: Argv, choose: (line: CommandLine) => void): Argv {
   return parser
@@ -89,6 +96,26 @@ function commands(parser: Argv, choose: (line: CommandLine) => void): Argv {
           .positional('resource', { type: 'string', describe: 'plural[.group], or short name of a built-in kind' })
           .example('$0 tail pods --from kafka://kafka:9092 --cluster prod -o json', 'One JSON line a record'),
       (argv) => choose({ kind: 'tail', flags: flagsOf('tail', argv, 1), resource: argv.resource }),
+    )
+    .command(
+      'get [resource] [name]',
+      'Show the objects of a topic as kubectl shows them',
+      (command) =>
+        withOptions(command, 'get')
+          .positional('resource', { type: 'string', describe: 'plural[.group], or short name of a built-in kind' })
+          .positional('name', { type: 'string', describe: 'only this object; read from its partition alone' })
+          .example('$0 get pods --from kafka://kafka:9092 --cluster prod -n shop -l app=cart', 'Some pods'),
+      (argv) => choose({ kind: 'get', flags: flagsOf('get', argv, 1), resource: argv.resource, name: argv.name }),
+    )
+    .command(
+      'verify',
+      'Compare topics with the cluster; ends with 0 when they are equal, 1 when they differ, 3 when it could not tell',
+      (command) =>
+        withOptions(command, 'verify').example(
+          '$0 verify --from kafka://kafka:9092 --cluster prod -r pods,deployments.apps',
+          'One JSON line a resource',
+        ),
+      (argv) => choose({ kind: 'verify', flags: flagsOf('verify', argv, 1) }),
     )
     .command('topics', 'Plan and create topics', (command) =>
       topicsCommand(topicsCommand(command, 'plan', choose), 'apply', choose),
@@ -152,7 +179,7 @@ function describe(spec: OptionSpec): string {
 /** The flags given, each checked to be known; `words` is how many words the command and its arguments may have. */
 function flagsOf(command: CommandName, argv: Arguments, words: number): ReadonlyMap<OptionKey, RawValue> {
   const keys = optionKeys.filter((key) => isOptionOf(command, key))
-  const known = new Set(['_', '$0', 'help', 'h', 'version', 'resource'])
+  const known = new Set(['_', '$0', 'help', 'h', 'version', 'resource', 'name'])
   for (const key of keys) known.add(flagOf(key)).add(optionOf(key).short ?? '_')
   const unknown = Object.keys(argv).find((name) => !known.has(name))
   if (unknown !== undefined) throw unknownFlag(command, unknown)

@@ -1,12 +1,14 @@
 // The options of each command as one readonly value, checked in combination before anything is done.
 
 import { KubedeltaError } from '../base/errors.ts'
+import { parseLabelSelector } from '../object/label-selector.ts'
 import type { ConfigFile } from './config-file.ts'
 import {
   checkAddresses,
   checkFormat,
   checkKafkaSecurity,
   checkTopicOptions,
+  clusterOf,
   parseListenAddress,
 } from './option-checks.ts'
 import type { ListenAddress } from './option-checks.ts'
@@ -54,6 +56,24 @@ export interface TailOptions extends Omit<ValuesOf<'tail'>, 'from' | 'output' | 
   readonly output: 'wide' | 'json'
 }
 
+/** Options of `get`; either `resource` and `cluster` are there or `topic` is. */
+export interface GetOptions extends Omit<ValuesOf<'get'>, 'from' | 'namespace' | 'config'> {
+  readonly from: string
+  /** As given: plural[.group], kind or short name of a built-in kind. */
+  readonly resource: string | undefined
+  readonly name: string | undefined
+  /** undefined: kubectl's default namespace, or all with `allNamespaces`. */
+  readonly namespace: string | undefined
+}
+
+/** Options of `verify`: what is selected is said as in `run`. */
+export interface VerifyOptions extends Omit<ValuesOf<'verify'>, SelectionKey | 'from' | 'cluster' | 'config'> {
+  readonly from: string
+  readonly cluster: string
+  readonly resources: readonly ResourceSelection[]
+  readonly partitions: ReadonlyMap<string, number>
+}
+
 /** Everything that was said about the options of a command. */
 export interface OptionSources {
   readonly flags: RawValues
@@ -65,14 +85,14 @@ export interface OptionSources {
 export function runOptions(sources: OptionSources): RunOptions {
   const { raw, values } = read('run', sources)
   const to = required(values.to, '--to URL')
-  checkAddresses({ log: to, logFlag: '--to', server: values.server, registry: values.registry })
+  checkAddresses({ log: to, server: values.server, registry: values.registry })
   checkKafkaSecurity(values)
   checkTopicOptions(values)
   checkTls(values)
   return {
     ...values,
     to,
-    cluster: required(values.cluster, '--cluster NAME'),
+    cluster: required(clusterOf(values.cluster, to), '--cluster NAME'),
     resources: resourceSelections({ raw, values, entries: sources.file.resources }),
     partitions: partitionsByResource(values.partitions),
     format: checkFormat(values),
@@ -84,7 +104,7 @@ export function runOptions(sources: OptionSources): RunOptions {
 export function topicsOptions(action: TopicsOptions['action'], sources: OptionSources): TopicsOptions {
   const { raw, values } = read('topics', sources)
   const to = required(values.to, '--to URL')
-  checkAddresses({ log: to, logFlag: '--to', server: values.server })
+  checkAddresses({ log: to, server: values.server })
   checkKafkaSecurity(values)
   checkTopicOptions(values)
   checkTls(values)
@@ -93,7 +113,7 @@ export function topicsOptions(action: TopicsOptions['action'], sources: OptionSo
     ...values,
     action,
     to,
-    cluster: required(values.cluster, '--cluster NAME'),
+    cluster: required(clusterOf(values.cluster, to), '--cluster NAME'),
     resources: resourceSelections({ raw, values: scope, entries: sources.file.resources }),
     partitions: partitionsByResource(values.partitions),
     output: oneOf(values.output ?? 'table', ['table', 'json']),
@@ -104,14 +124,53 @@ export function topicsOptions(action: TopicsOptions['action'], sources: OptionSo
 export function tailOptions(resource: string | undefined, sources: OptionSources): TailOptions {
   const { values } = read('tail', sources)
   const from = required(values.from, '--from URL')
-  checkAddresses({ log: from, logFlag: '--from', registry: values.registry })
+  checkAddresses({ log: from, registry: values.registry })
   checkKafkaSecurity(values)
   checkTopicOptions(values)
+  const cluster = clusterOf(values.cluster, from)
   if (values.topic === undefined) {
     required(resource, 'RESOURCE, or --topic NAME')
-    required(values.cluster, '--cluster NAME, or --topic NAME')
+    required(cluster, '--cluster NAME, or --topic NAME')
   }
-  return { ...values, from, resource, output: oneOf(values.output ?? 'wide', ['wide', 'json']) }
+  return { ...values, from, cluster, resource, output: oneOf(values.output ?? 'wide', ['wide', 'json']) }
+}
+
+/** @throws KubedeltaError `usage`, `bad-selector` */
+export function getOptions(
+  { resource, name }: Pick<GetOptions, 'resource' | 'name'>,
+  sources: OptionSources,
+): GetOptions {
+  const { values } = read('get', sources)
+  const from = required(values.from, '--from URL')
+  checkAddresses({ log: from, registry: values.registry })
+  checkKafkaSecurity(values)
+  checkTopicOptions(values)
+  const cluster = clusterOf(values.cluster, from)
+  required(resource, 'RESOURCE')
+  if (values.topic === undefined) required(cluster, '--cluster NAME, or --topic NAME')
+  parseLabelSelector(values.selector ?? '')
+  const [namespace, another] = values.namespace
+  if (another !== undefined || (namespace !== undefined && values.allNamespaces)) {
+    throw new KubedeltaError('usage', 'Cannot get: wanted one -n NAMESPACE, or -A for all: more are given')
+  }
+  return { ...values, from, cluster, resource, name, namespace }
+}
+
+/** @throws KubedeltaError `usage`, `bad-selector` */
+export function verifyOptions(sources: OptionSources): VerifyOptions {
+  const { raw, values } = read('verify', sources)
+  const from = required(values.from, '--from URL')
+  checkAddresses({ log: from, server: values.server, registry: values.registry })
+  checkKafkaSecurity(values)
+  checkTopicOptions(values)
+  checkTls(values)
+  return {
+    ...values,
+    from,
+    cluster: required(clusterOf(values.cluster, from), '--cluster NAME'),
+    resources: resourceSelections({ raw, values, entries: sources.file.resources }),
+    partitions: new Map(),
+  }
 }
 
 function read<C extends CommandName>(command: C, sources: OptionSources): { raw: RawValues; values: ValuesOf<C> } {

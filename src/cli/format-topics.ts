@@ -38,10 +38,15 @@ export function aclsOf(topic: string): readonly Acl[] {
   ]
 }
 
+export interface TopicsFormat {
+  readonly output: 'table' | 'json'
+  /** None where the log knows none. */
+  readonly acls: readonly Acl[]
+}
+
 /** The plan with its partition total and the ACLs; ends in a newline. */
-export function formatTopics(rows: readonly TopicRow[], output: 'table' | 'json'): string {
+export function formatTopics(rows: readonly TopicRow[], { output, acls }: TopicsFormat): string {
   const partitions = rows.reduce((sum, row) => sum + row.partitions, 0)
-  const acls = rows.flatMap(({ topic }) => aclsOf(topic))
   if (output === 'json') return `${JSON.stringify({ topics: rows, partitions, acls })}\n`
   const notes = rows.flatMap(({ topic, problems, warnings }) => [
     ...problems.map(({ what, fix }) => `${topic}: ${what}: ${fix}`),
@@ -54,12 +59,16 @@ export function formatTopics(rows: readonly TopicRow[], output: 'table' | 'json'
       [`${rows.length} topics`, '', String(partitions)],
     ]),
     ...(notes.length === 0 ? [] : [notes.join('\n')]),
-    table([
-      ['ACLS FOR', 'RESOURCE TYPE', 'RESOURCE', 'OPERATIONS'],
-      ...acls.map((acl) => [acl.who, acl.resourceType, acl.resource, acl.operations.join(', ')]),
-    ]),
+    ...(acls.length === 0 ? [] : [aclTable(acls)]),
   ]
   return `${sections.join('\n\n')}\n`
+}
+
+function aclTable(acls: readonly Acl[]): string {
+  return table([
+    ['ACLS FOR', 'RESOURCE TYPE', 'RESOURCE', 'OPERATIONS'],
+    ...acls.map((acl) => [acl.who, acl.resourceType, acl.resource, acl.operations.join(', ')]),
+  ])
 }
 
 function table(rows: ReadonlyArray<readonly string[]>): string {

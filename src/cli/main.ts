@@ -7,7 +7,7 @@ import { createLogger } from '../base/log.ts'
 import type { LogLevel } from '../base/log.ts'
 import { parseCommandLine } from './command-line.ts'
 import type { CommandLine } from './command-line.ts'
-import { runOptions, tailOptions, topicsOptions } from './command-options.ts'
+import { getOptions, runOptions, tailOptions, topicsOptions, verifyOptions } from './command-options.ts'
 import type { OptionSources } from './command-options.ts'
 import { readConfigFile } from './config-file.ts'
 import { errorLine, processOutput } from './context.ts'
@@ -77,6 +77,16 @@ async function prepare(line: Exclude<CommandLine, { kind: 'print' }>): Promise<P
       const options = tailOptions(line.resource, sources)
       const { tail } = await import('./tail.ts')
       return { logLevel: options.logLevel, execute: (context) => tail(options, context) }
+    }
+    case 'get': {
+      const options = getOptions(line, sources)
+      const { get } = await import('./get.ts')
+      return { logLevel: options.logLevel, execute: (context) => get(options, context) }
+    }
+    case 'verify': {
+      const options = verifyOptions(sources)
+      const { verify } = await import('./verify.ts')
+      return { logLevel: options.logLevel, execute: (context) => verify(options, context) }
     }
     case 'topics': {
       const options = topicsOptions(line.action, sources)

@@ -17,14 +17,13 @@ const DNS_LABEL = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/
 
 export interface Addresses {
   readonly log: string
-  readonly logFlag: '--to' | '--from'
   readonly server?: string | undefined
   readonly registry?: string | undefined
 }
 
 /** @throws KubedeltaError `usage` for a URL of a wrong scheme or form, or with credentials in it */
-export function checkAddresses({ log, logFlag, server, registry }: Addresses): void {
-  checkLogUrl(log, logFlag)
+export function checkAddresses({ log, server, registry }: Addresses): void {
+  parseLogUrl(log)
   if (server !== undefined) checkHttpUrl(server, '--server')
   if (registry !== undefined) checkHttpUrl(registry, '--registry')
 }
@@ -74,6 +73,14 @@ export function checkTopicOptions(values: { readonly prefix: string; readonly cl
   }
 }
 
+/**
+ * The name of the cluster: a log in a directory is one person's, and its cluster goes by one name.
+ * @returns undefined where Kafka's topics would need one
+ */
+export function clusterOf(cluster: string | undefined, log: string): string | undefined {
+  return cluster ?? (parseLogUrl(log).kind === 'directory' ? 'kubernetes' : undefined)
+}
+
 /** @throws KubedeltaError `usage` */
 export function checkNamespace(namespace: string, origin: string): void {
   if (DNS_LABEL.test(namespace)) return
@@ -109,14 +116,6 @@ export function parseListenAddress(text: string | undefined): ListenAddress {
   throw new KubedeltaError(
     'usage',
     `Cannot read --metrics-listen: wanted HOST:PORT like 0.0.0.0:9464: current value is ${JSON.stringify(text)}`,
-  )
-}
-
-function checkLogUrl(url: string, flag: string): void {
-  if (parseLogUrl(url).kind === 'kafka') return
-  throw new KubedeltaError(
-    'usage',
-    `Cannot use ${flag} ${JSON.stringify(url)}: the embedded log is not built yet: wanted kafka://HOST:PORT[,HOST:PORT...]`,
   )
 }
 

@@ -2,11 +2,14 @@
 
 import type { CommandName, OptionSpec } from './option-spec.ts'
 
-const all = ['run', 'tail', 'topics'] as const
+const all = ['run', 'tail', 'get', 'verify', 'topics'] as const
+const readers = ['tail', 'get', 'verify'] as const
 const bridge = ['run', 'topics'] as const
+const choosers = ['run', 'verify', 'topics'] as const
 const ofRun = { commands: ['run'], group: 'What' } as const
+const ofSelection = { commands: ['run', 'verify'], group: 'What' } as const
 const ofTopics = { commands: ['run'], group: 'Topics' } as const
-const ofCluster = { commands: bridge, group: 'Kubernetes' } as const
+const ofCluster = { commands: choosers, group: 'Kubernetes' } as const
 const ofKafka = { commands: all, group: 'Kafka' } as const
 const ofTail = { commands: ['tail'], group: 'Output', outsideFile: true } as const
 
@@ -15,21 +18,22 @@ export const options = {
   to: {
     type: 'string',
     placeholder: 'URL',
-    description: 'Where records go: kafka://HOST:PORT[,HOST:PORT...]',
+    description: 'Where records go: kafka://HOST:PORT[,HOST:PORT...] or file:DIRECTORY',
     commands: bridge,
     group: 'What',
   },
   from: {
     type: 'string',
     placeholder: 'URL',
-    description: 'Where records are read: kafka://HOST:PORT[,HOST:PORT...]',
-    commands: ['tail'],
+    description: 'Where records are read: kafka://HOST:PORT[,HOST:PORT...] or file:DIRECTORY',
+    commands: readers,
     group: 'What',
   },
   cluster: {
     type: 'string',
     placeholder: 'NAME',
     description: 'Name of the cluster in topics and records, a DNS label; required with kafka://',
+    defaultText: 'kubernetes with file:',
     commands: all,
     group: 'What',
   },
@@ -38,7 +42,7 @@ export const options = {
     short: 'r',
     placeholder: 'LIST',
     description: "Resources as plural[.group], kind or short name; '*' for all that can be listed and watched",
-    commands: bridge,
+    commands: choosers,
     group: 'What',
   },
   namespace: {
@@ -47,27 +51,36 @@ export const options = {
     placeholder: 'NAME',
     description: 'Only objects of these namespaces',
     defaultText: 'all namespaces',
-    commands: ['run', 'tail'],
+    commands: ['run', 'tail', 'get', 'verify'],
     group: 'What',
+  },
+  allNamespaces: {
+    type: 'boolean',
+    short: 'A',
+    description: 'Objects of all namespaces',
+    commands: ['get'],
+    group: 'What',
+    outsideFile: true,
   },
   selector: {
     type: 'string',
     short: 'l',
     placeholder: 'SELECTOR',
     description: 'Only objects whose labels match, as in kubectl',
-    ...ofRun,
+    commands: ['run', 'get', 'verify'],
+    group: 'What',
   },
   fieldSelector: {
     type: 'string',
     placeholder: 'SELECTOR',
     description: 'Only objects whose fields match, as in kubectl',
-    ...ofRun,
+    ...ofSelection,
   },
   exclude: {
     type: 'list',
     placeholder: 'LIST',
     description: "Resources that '*' leaves out, besides Secrets, Leases and the older of two kinds of Events",
-    commands: bridge,
+    commands: choosers,
     group: 'What',
   },
   format: {
@@ -81,7 +94,7 @@ export const options = {
     type: 'string',
     placeholder: 'URL',
     description: 'Confluent-compatible schema registry; values are then Avro',
-    commands: ['run', 'tail'],
+    commands: ['run', ...readers],
     group: 'What',
   },
   resync: {
@@ -192,7 +205,7 @@ export const options = {
     placeholder: 'NAME',
     description: 'The topic itself, where a mirror has renamed it',
     defaultText: 'PREFIX.CLUSTER.RESOURCE',
-    commands: ['tail'],
+    commands: ['tail', 'get'],
     group: 'Topics',
   },
   partitions: {
@@ -216,7 +229,7 @@ export const options = {
     type: 'choice',
     choices: ['none', 'gzip', 'zstd'],
     default: 'gzip',
-    description: 'Compression of record batches',
+    description: 'Compression of record batches; file: has none',
     ...ofTopics,
   },
   adoptTopic: { type: 'boolean', description: 'Go on with topics that another cluster has written', ...ofTopics },
@@ -226,12 +239,13 @@ export const options = {
     ...ofTopics,
   },
   output: {
-    type: 'choice',
+    type: 'string',
     short: 'o',
-    choices: ['wide', 'json', 'table'],
-    description: 'tail: wide or json, one line a record; topics plan: table or json',
-    defaultText: 'wide; table',
-    commands: ['tail', 'topics'],
+    placeholder: 'FORM',
+    description:
+      'tail: wide or json, one line a record; get: json, yaml, wide, name, jsonpath=TEMPLATE or custom-columns=NAME:PATH,...; topics plan: table or json',
+    defaultText: 'tail: wide; get and topics: a table',
+    commands: ['tail', 'get', 'topics'],
     group: 'Output',
     outsideFile: true,
   },
@@ -243,6 +257,14 @@ export const options = {
   },
   untilEnd: { type: 'boolean', description: 'Stop at what was the end at the start', ...ofTail },
   control: { type: 'boolean', description: 'Show control records too', ...ofTail },
+  timeout: {
+    type: 'duration',
+    placeholder: 'DURATION',
+    default: '3m',
+    description: 'How long the topics may take to come as far as the cluster',
+    commands: ['verify'],
+    group: 'Process',
+  },
   startupTimeout: {
     type: 'duration',
     placeholder: 'DURATION',

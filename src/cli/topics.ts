@@ -1,6 +1,7 @@
 // `kubedelta topics plan|apply`: which topics are to be created or wrong, and which permissions the bridge needs.
 
 import { fromUnknown, hasCode } from '../base/errors.ts'
+import { parseLogUrl } from '../connect/log-url.ts'
 import { topicName } from '../record/topic-name.ts'
 import { planTopic, unfitTopic } from '../topic/plan.ts'
 import type { WantedTopic } from '../topic/plan.ts'
@@ -10,7 +11,7 @@ import { errorLine } from './context.ts'
 import type { CommandContext } from './context.ts'
 import { exitCodeOf } from './exit-code.ts'
 import type { ExitCode } from './exit-code.ts'
-import { formatTopics } from './format-topics.ts'
+import { aclsOf, formatTopics } from './format-topics.ts'
 import type { TopicRow } from './format-topics.ts'
 import { openCluster } from './open-cluster.ts'
 import { openLog } from './open-log.ts'
@@ -38,7 +39,9 @@ async function plan(options: TopicsOptions, context: CommandContext): Promise<Ex
   const wanted = await wantedTopics(options, context)
   await using log = await openLog(options.to, options, context)
   const rows = await look(wanted, log.admin, context.signal)
-  await context.output.write(formatTopics(rows, options.output))
+  // A directory knows permissions of files alone.
+  const acls = parseLogUrl(options.to).kind === 'kafka' ? rows.flatMap(({ topic }) => aclsOf(topic)) : []
+  await context.output.write(formatTopics(rows, { output: options.output, acls }))
   if (rows.some(({ state }) => state === 'missing' || state === 'unfit')) return 1
   return rows.some(({ state }) => state === 'unknown') ? 3 : 0
 }

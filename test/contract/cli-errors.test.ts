@@ -28,7 +28,7 @@ const cases: readonly Case[] = [
   {
     name: 'no command',
     args: [],
-    line: 'Cannot read command line: wanted a command: run, tail, topics: see kubedelta --help',
+    line: 'Cannot read command line: wanted a command: run, tail, get, verify, topics: see kubedelta --help',
   },
   {
     name: 'an unknown command',
@@ -88,9 +88,9 @@ const cases: readonly Case[] = [
     line: /^Cannot parse field selector "metadata\.name": wanted /,
   },
   {
-    name: 'a log that is not built',
-    args: ['tail', 'pods', '--from', 'file:/tmp/log'],
-    line: 'Cannot use --from "file:/tmp/log": the embedded log is not built yet: wanted kafka://HOST:PORT[,HOST:PORT...]',
+    name: 'a topic in a directory that is not there',
+    args: ['tail', 'pods', '--from', 'file:/does/not/exist'],
+    line: 'Cannot tail kubedelta.kubernetes.pods: wanted a topic that exists: no topic begins with kubedelta.',
   },
   {
     name: 'a missing cluster',

@@ -67,6 +67,34 @@ const flags: Readonly<Record<CommandName, readonly string[]>> = {
     ...kafka,
     ...process,
   ],
+  get: [
+    '--from',
+    '--cluster',
+    '--topic',
+    '-n, --namespace',
+    '-A, --all-namespaces',
+    '-l, --selector',
+    '-o, --output',
+    '--registry',
+    '--prefix',
+    ...kafka,
+    ...process,
+  ],
+  verify: [
+    '--from',
+    '--cluster',
+    '-r, --resources',
+    '-n, --namespace',
+    '-l, --selector',
+    '--field-selector',
+    '--exclude',
+    '--registry',
+    '--timeout',
+    '--prefix',
+    ...kubernetes,
+    ...kafka,
+    ...process,
+  ],
   topics: [
     '--to',
     '--cluster',
@@ -94,15 +122,18 @@ const defaults: Readonly<Record<string, string>> = {
   replicationFactor: "the brokers' default",
   partitions: '1 each',
   resync: 'never',
+  timeout: '3m',
 }
 
 const words: Readonly<Record<CommandName, readonly string[]>> = {
   run: ['run'],
   tail: ['tail'],
+  get: ['get'],
+  verify: ['verify'],
   topics: ['topics', 'plan'],
 }
 
-const commands: readonly CommandName[] = ['run', 'tail', 'topics']
+const commands: readonly CommandName[] = ['run', 'tail', 'get', 'verify', 'topics']
 
 for (const command of commands) {
   describe(command, () => {
@@ -118,7 +149,7 @@ for (const command of commands) {
 
     test('help shows each flag with its default, and nothing else', async () => {
       const help = await helpOf(command)
-      const shown = [...help.matchAll(/^ +((?:-[a-z], )?--[a-z-]+)/gm)].map(([, flag = '']) => flag)
+      const shown = [...help.matchAll(/^ +((?:-[a-zA-Z], )?--[a-z-]+)/gm)].map(([, flag = '']) => flag)
       assert.deepEqual(shown.toSorted(), [...flags[command], '--version', '-h, --help'].toSorted())
       for (const key of keys) {
         const text = defaults[key]
