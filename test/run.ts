@@ -26,7 +26,7 @@ const CLASSES: Readonly<Record<string, TestClass>> = {
   unit: IN_MEMORY,
   property: IN_MEMORY,
   contract: IN_MEMORY,
-  integration: { kind: 'files', atOnce: 1, timeoutMs: 600_000 },
+  integration: { kind: 'files', atOnce: 1, timeoutMs: 300_000 },
 }
 
 const ROOT = resolve(import.meta.dirname, '..')

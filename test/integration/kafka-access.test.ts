@@ -1,3 +1,4 @@
+// needs: kafka
 // What a broker does not allow, and brokers that cannot be reached, give one clear error each.
 
 import assert from 'node:assert/strict'

@@ -1,3 +1,4 @@
+// needs: kafka
 // A reader passes what compaction leaves: empty batches, gaps, delete horizons, a tail without records.
 
 import assert from 'node:assert/strict'

@@ -1,3 +1,4 @@
+// needs: kafka
 // The Kafka adapter does what every log must do, straight and through a proxy, with one partition and with six.
 
 import { after, before } from 'node:test'

@@ -1,3 +1,4 @@
+// needs: kafka
 // A log that is disposed of leaves nothing open behind it.
 
 import assert from 'node:assert/strict'

@@ -1,3 +1,4 @@
+// needs: kafka
 // A leader that dies in a replicated cluster hands its partitions over without loss.
 
 import { after, before, test } from 'node:test'

@@ -1,3 +1,4 @@
+// needs: kafka
 // Lost acknowledgements, cut connections and refused batches leave nothing out, nothing twice and nothing out of order.
 
 import assert from 'node:assert/strict'

@@ -1,3 +1,4 @@
+// needs: kafka
 // A broker that stops, crashes or forgets its producers costs no record and doubles none.
 
 import assert from 'node:assert/strict'

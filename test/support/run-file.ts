@@ -61,7 +61,7 @@ export async function runFile(path: string, options: { timeoutMs: number; signal
       const where = open.length === 0 ? 'after its tests: something was left open' : `in: ${open.join(' > ')}`
       failures.push(`not finished after ${timeoutMs / 1000} s, ${where}`)
     } else {
-      failures.push('the file failed outside its tests')
+      failures.push(signal.aborted ? 'stopped' : 'the file failed outside its tests')
     }
   })
   events.on('test:summary', ({ counts: { tests, passed, skipped, todo } }) => {
