@@ -16,7 +16,7 @@ for (const format of ['json', 'avro']) {
     await using story = await startStory()
     const { kafka, plane } = story
     await plane.kubectl(['create', 'configmap', 'cart'])
-    await using _bridge = await story.bridge(['-r', 'configmaps', '-n', 'default', '--format', format])
+    await using bridge = await story.bridge(['-r', 'configmaps', '-n', 'default', '--format', format])
     const command = [EXAMPLE, kafka.brokers, 'kubedelta.test.configmaps']
     const consumer = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] })
     try {
@@ -31,6 +31,7 @@ for (const format of ['json', 'avro']) {
       consumer.kill('SIGTERM')
       const [code] = await once(consumer, 'exit')
       assert.equal(code, 0)
+      await bridge.stop()
     } finally {
       consumer.kill('SIGKILL')
     }

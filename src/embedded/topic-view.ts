@@ -1,0 +1,148 @@
+// The reading side of one topic: what stands between two offsets, checked.
+
+import { fromUnknown, KubedeltaError } from '../base/errors.ts'
+import type { ReadBatch, StoredRecord } from '../topic/port.ts'
+import { checksumOf, decodeHeaders, type DecodedRow } from './record-bytes.ts'
+import { sqliteError, WAY_OUT } from './sqlite.ts'
+import type { StatementSync } from './sqlite.ts'
+import { missingTopic, openTopicDatabase, recordsTable, type TopicDatabase } from './topic-database.ts'
+import { fileIdentity, type TopicFiles } from './topic-files.ts'
+
+export interface Range {
+  readonly partition: number
+  readonly from: number
+  /** Infinity: to the end. */
+  readonly until: number
+}
+
+/** Values read at once: the thread stands still meanwhile, for about two milliseconds. */
+const MAX_READ_BYTES = 1024 * 1024
+const MAX_READ_ROWS = 5_000
+
+/**
+ * A connection that only reads.
+ *
+ * - No statement outlives a call, so a slow reader never keeps the writer from reusing its files.
+ * - Every record is checked against its checksum.
+ */
+export class TopicView implements Disposable {
+  readonly partitions: number
+  readonly #files: TopicFiles
+  readonly #opened: TopicDatabase
+  readonly #end: StatementSync
+  readonly #selects = new Map<number, StatementSync>()
+
+  /** @throws KubedeltaError `topic-missing`, `unsupported`, `corrupt`, `forbidden` */
+  constructor(files: TopicFiles) {
+    this.#files = files
+    this.#opened = openTopicDatabase(files, { readOnly: true })
+    this.partitions = this.#opened.partitions
+    this.#end = this.#opened.database.prepare('SELECT next FROM segments WHERE part = ? ORDER BY base DESC LIMIT 1')
+  }
+
+  /** Every configuration in force. */
+  get config(): ReadonlyMap<string, string> {
+    return this.#opened.config
+  }
+
+  /** Whether the topic has been removed, or removed and made anew, since this was opened. */
+  isStale(): boolean {
+    return fileIdentity(this.#files.database) !== this.#opened.identity
+  }
+
+  /** The offset after a partition's last record. */
+  end(partition: number): number {
+    return this.#translated(() => Number(this.#end.get(partition)?.['next'] ?? 0))
+  }
+
+  /**
+   * What stands in the range, as much as fits one read.
+   * @throws KubedeltaError `corrupt` where the first record is; a later one ends the batch before it
+   */
+  read({ partition, from, until }: Range): ReadBatch {
+    return this.#translated(() => {
+      const endOffset = this.end(partition)
+      const records: StoredRecord[] = []
+      let bytes = 0
+      for (const row of this.#select(partition).iterate(from, Math.min(until, endOffset))) {
+        const record = this.#checked(partition, row)
+        if (record instanceof KubedeltaError) {
+          if (records.length === 0) throw record
+          return { partition, records, nextOffset: Number(record.fields['offset']), endOffset }
+        }
+        records.push(record)
+        bytes += record.key.length + (record.value?.length ?? 0)
+        if (bytes >= MAX_READ_BYTES || records.length >= MAX_READ_ROWS) {
+          return { partition, records, nextOffset: record.offset + 1, endOffset }
+        }
+      }
+      return { partition, records, nextOffset: Math.max(from, Math.min(until, endOffset)), endOffset }
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.#opened.database.close()
+  }
+
+  #select(partition: number): StatementSync {
+    const known = this.#selects.get(partition)
+    if (known !== undefined) return known
+    if (partition < 0 || partition >= this.partitions)
+      throw missingTopic(`read partition ${partition} of topic ${this.#files.topic}`, this.#files.topic)
+    const select = this.#opened.database.prepare(
+      `SELECT pos, timestamp, crc, key, headers, value FROM ${recordsTable(partition)} WHERE pos >= ? AND pos < ? ORDER BY pos`,
+    )
+    this.#selects.set(partition, select)
+    return select
+  }
+
+  #checked(partition: number, columns: Record<string, unknown>): StoredRecord | KubedeltaError {
+    const offset = Number(columns['pos'])
+    const row = toRow(partition, offset, columns)
+    if (row === undefined || checksumOf(row) !== row.crc) return this.#corrupt(partition, offset)
+    const { timestampMs, key, headers, value } = row
+    return {
+      partition,
+      offset,
+      timestampMs,
+      key: asBuffer(key),
+      headers: decodeHeaders(headers),
+      value: value === null ? null : asBuffer(value),
+    }
+  }
+
+  #corrupt(partition: number, offset: number): KubedeltaError {
+    const { topic, directory } = this.#files
+    return new KubedeltaError(
+      'corrupt',
+      `Cannot read topic ${topic}: the record at offset ${offset} of partition ${partition} does not match its checksum: ${directory} is damaged: ${WAY_OUT}`,
+      { fields: { topic, partition, offset, path: directory } },
+    )
+  }
+
+  #translated<T>(work: () => T): T {
+    const { topic, directory } = this.#files
+    const action = `read topic ${topic}`
+    try {
+      return work()
+    } catch (error) {
+      throw fromUnknown(sqliteError(error, { action, path: directory, fields: { topic } }), `Cannot ${action}`)
+    }
+  }
+}
+
+/** undefined where a column is not what was written. */
+function toRow(partition: number, offset: number, columns: Record<string, unknown>): DecodedRow | undefined {
+  const { timestamp, crc, key, headers, value } = columns
+  if (typeof timestamp !== 'number' || typeof crc !== 'number' || !(key instanceof Uint8Array)) return undefined
+  if (!isBytesOrNull(headers) || !isBytesOrNull(value)) return undefined
+  return { partition, offset, timestampMs: timestamp, crc, key, headers, value }
+}
+
+function isBytesOrNull(value: unknown): value is Uint8Array | null {
+  return value === null || value instanceof Uint8Array
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}
