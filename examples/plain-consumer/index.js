@@ -15,13 +15,14 @@ await consumer.connect()
 await consumer.subscribe({ topics: [topic], fromBeginning: true })
 await consumer.run({
   eachMessage: async ({ message: { key, value } }) => {
-    if (key.toString().startsWith('$kubedelta/')) return // what the bridge says of itself
-    if (value === null) return console.log(`GONE ${key}`) // a tombstone: no such object any more
+    const name = String(key)
+    if (name.startsWith('$kubedelta/')) return // what the bridge says of itself
+    if (value === null) return console.log(`GONE ${name}`) // a tombstone: no such object any more
     const { op, resourceVersion, object } = decode(value)
-    console.log(`${op} ${key} ${resourceVersion} ${object?.kind ?? '(withheld)'}`)
+    console.log(`${op} ${name} ${resourceVersion} ${object?.kind ?? '(withheld)'}`)
   },
 })
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => consumer.disconnect())
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void consumer.disconnect())
 
 /** JSON as it is; Avro behind the 10 bytes of a single-object frame, with the object as JSON text. */
 function decode(value) {

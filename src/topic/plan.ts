@@ -120,7 +120,11 @@ function sizeWarnings({ topic, config }: TopicDescription): readonly TopicProble
   ]
 }
 
-function replicationWarnings({ topic, replicationFactor, replicated = true }: TopicDescription): readonly TopicProblem[] {
+function replicationWarnings({
+  topic,
+  replicationFactor,
+  replicated = true,
+}: TopicDescription): readonly TopicProblem[] {
   if (!replicated || replicationFactor >= MIN_REPLICAS) return []
   return [
     {

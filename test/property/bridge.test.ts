@@ -18,9 +18,15 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 2, arbitrary: change('recreate') },
   {
     weight: 4,
-    arbitrary: fc
-      .constantFrom<Action['kind']>('reset', 'close', 'refuse', 'restart', 'compact', 'settle', 'wait')
-      .map((kind) => ({ kind }) as Action),
+    arbitrary: fc.constantFrom<Action>(
+      { kind: 'reset' },
+      { kind: 'close' },
+      { kind: 'refuse' },
+      { kind: 'restart' },
+      { kind: 'compact' },
+      { kind: 'settle' },
+      { kind: 'wait' },
+    ),
   },
 )
 

@@ -122,10 +122,18 @@ describe('runOptions', () => {
     assert.equal(runOptions(said(values)).kafkaSaslMechanism, 'scram-sha-512')
   })
 
+  test('the cluster of a log in a directory has a name of its own accord', () => {
+    const { cluster: _, ...nameless } = needed
+    assert.equal(runOptions(said({ ...nameless, to: 'file:/tmp/x' })).cluster, 'kubernetes')
+    assert.equal(runOptions(said({ ...needed, to: 'file:/tmp/x' })).cluster, needed.cluster)
+    assert.equal(topicsOptions('plan', said({ ...nameless, to: 'file:/tmp/x' })).cluster, 'kubernetes')
+    assert.equal(tailOptions('pods', said({ from: 'file:/tmp/x' })).cluster, 'kubernetes')
+  })
+
   const bad: ReadonlyArray<readonly [what: string, flags: Flags, message: RegExp, code?: ErrorCode]> = [
     ['a log without a scheme', { to: 'kafka:9092' }, /wanted kafka:\/\/HOST:PORT.*: it begins with/],
     ['a broker without its port', { to: 'kafka://a:1,b' }, /: 'b' is not HOST:PORT$/],
-    ['the embedded log', { to: 'file:/tmp/x' }, /the embedded log is not built yet: wanted kafka:/],
+    ['a directory without a path', { to: 'file:' }, /wanted kafka:.* or file:DIRECTORY/],
     ['credentials in the URL', { to: 'kafka://ann:secret@a:1' }, /^(?!.*secret).*it holds credentials/],
     ['credentials in the URL of the registry', { registry: 'http://ann:secret@r' }, /^(?!.*secret)/],
     ['a cluster that is no DNS label', { cluster: 'Prod_1' }, /^Cannot read --cluster: wanted a DNS label/],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatTopics } from '../../../src/cli/format-topics.ts'
+import { aclsOf, formatTopics } from '../../../src/cli/format-topics.ts'
 import type { TopicRow } from '../../../src/cli/format-topics.ts'
 
 const rows: readonly TopicRow[] = [
@@ -14,9 +14,11 @@ const rows: readonly TopicRow[] = [
   },
 ]
 
+const allAcls = rows.flatMap(({ topic }) => aclsOf(topic))
+
 test('a table has topics, the partition total, what is wrong with its fix, and the ACLs', () => {
   assert.equal(
-    formatTopics(rows, 'table'),
+    formatTopics(rows, { output: 'table', acls: allAcls }),
     `TOPIC         STATE    PARTITIONS
 k.prod.pods   missing  6
 k.prod.nodes  unfit    1
@@ -37,10 +39,13 @@ consumers  Topic            k.prod.nodes            Describe, Read
 })
 
 test('JSON is one line with the same facts', () => {
-  const text = formatTopics(rows, 'json')
+  const text = formatTopics(rows, { output: 'json', acls: allAcls })
   assert.equal(text.indexOf('\n'), text.length - 1)
   const { topics, partitions, acls } = JSON.parse(text)
   assert.deepEqual(topics, rows)
   assert.equal(partitions, 7)
   assert.equal(acls.length, 6)
 })
+
+test('a log without ACLs has no table of them', () =>
+  assert.doesNotMatch(formatTopics(rows, { output: 'table', acls: [] }), /ACLS/))
