@@ -1,0 +1,16 @@
+// What `import ... from 'kubedelta/testing'` offers: a cluster, a source, a topic and a clock for tests.
+
+export { SimulatedCluster, startSimulatedCluster } from './simulated/cluster.ts'
+export type { SimulatedClusterOptions, WatchStrike } from './simulated/cluster.ts'
+export type { FaultTarget, SimulatedFault } from './simulated/faults.ts'
+export { Life } from './simulated/life.ts'
+export type { LifeOptions } from './simulated/life.ts'
+export type { ObjectReference } from './simulated/life-world.ts'
+export type { Json, JsonObject } from './simulated/json.ts'
+export { FakeSource } from './fake-source.ts'
+export type { FakeChange, FakeRequest, FakeSourceOptions } from './fake-source.ts'
+export type { FakeFault } from './fake-faults.ts'
+export { fakeObject, PODS } from './fake-objects.ts'
+export type { FakeObject } from './fake-objects.ts'
+export { MemoryTopicLog } from './memory-topic.ts'
+export { ManualClock } from './manual-clock.ts'
