@@ -5,6 +5,32 @@ export type { BridgedResource, BridgeOptions } from './bridge/bridge.ts'
 export { createBridgeMetrics } from './bridge/bridge-metrics.ts'
 export type { BridgeMetrics } from './bridge/bridge-metrics.ts'
 export type { ResourceHealth } from './bridge/status.ts'
+export { informerFactory } from './watch/informer-factory.ts'
+export type { FactoryInformerOptions, InformerFactory, InformerFactoryOptions } from './watch/informer-factory.ts'
+export { createInformer } from './watch/informer.ts'
+export type { Informer, InformerOptions, InformerSettings, InformerStatus } from './watch/informer.ts'
+export type { Transform } from './watch/informer-transform.ts'
+export { createResourceClient } from './watch/resource-client.ts'
+export type {
+  ResourceClient,
+  ResourceEvent,
+  ResourceList,
+  ResourceListOptions,
+  ResourceSelection,
+  ResourceWatchOptions,
+} from './watch/resource-client.ts'
+export type { Cache } from './cache/cache.ts'
+export { filteringHandler } from './cache/handler.ts'
+export type { Handler } from './cache/handler.ts'
+export type { HandlerOptions, Registration } from './cache/handlers.ts'
+export { NAMESPACE_INDEX, namespaceIndex, OWNER_INDEX, ownerIndex } from './cache/index-function.ts'
+export type { IndexFunction, Indexers } from './cache/index-function.ts'
+export { createIndexer } from './cache/indexer.ts'
+export { createLister } from './cache/lister.ts'
+export type { Lister, ListOptions, NamespaceLister, SelectableFields } from './cache/lister.ts'
+export { waitForCacheSync } from './cache/sync-tracker.ts'
+export type { Synced } from './cache/sync-tracker.ts'
+export type { Wire } from './object/wire.ts'
 export { connect } from './connect/connect.ts'
 export { loadCredentials } from './kube/credentials.ts'
 export type { Credentials, CredentialsOptions } from './kube/credentials.ts'

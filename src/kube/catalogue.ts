@@ -21,16 +21,27 @@ export interface Catalogue {
  * @throws KubedeltaError `unknown-resource` with what may have been meant; `usage` when it cannot be listed and watched
  */
 export function findResource(catalogue: Catalogue, text: string): Resource {
+  return withVerbs(findServed(catalogue, text), ['list', 'watch'])
+}
+
+/**
+ * Finds a resource as `findResource` does, whatever can be done with it.
+ * @throws KubedeltaError `unknown-resource` with what may have been meant
+ */
+export function findServed(catalogue: Catalogue, text: string): Resource {
   const found = lookUp(catalogue, text)
   if (found === undefined) throw unknownResource(catalogue, text)
-  if (!isWatchable(found)) {
-    throw new KubedeltaError(
-      'usage',
-      `Cannot watch ${resourceName(found)}: wanted a resource with the verbs list and watch: current value is ${found.verbs.join(', ')}`,
-      { fields: { resource: resourceName(found) } },
-    )
-  }
   return found
+}
+
+/** The resource itself. @throws KubedeltaError `usage` when one of the verbs cannot be done with it */
+export function withVerbs(resource: Resource, verbs: readonly [...string[], string]): Resource {
+  if (verbs.every((verb) => resource.verbs.includes(verb))) return resource
+  throw new KubedeltaError(
+    'usage',
+    `Cannot ${verbs.at(-1)} ${resourceName(resource)}: wanted a resource with the verbs ${verbs.join(' and ')}: current value is ${resource.verbs.join(', ')}`,
+    { fields: { resource: resourceName(resource) } },
+  )
 }
 
 /** Every collection that can be listed and watched, once, in its preferred version. */

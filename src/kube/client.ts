@@ -1,10 +1,12 @@
 // Asks the apiserver: rate-limited, authorized GET requests whose failures are KubedeltaErrors.
 
 import { Agent, ProxyAgent, type Dispatcher } from 'undici'
+import { abortable } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import { hasCode, KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { Authorization, Credentials, TlsOptions } from './credentials.ts'
+import { exchange } from './http-exchange.ts'
 import { networkError } from './network-error.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import { parseStatusBody, statusError } from './status-error.ts'
@@ -37,8 +39,11 @@ export interface KubeAnswer {
   /** Always 2xx: others are thrown. */
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** Must be iterated: that it ends, fails or is left is what frees the connection. Not pulling it stops the socket. */
-  readonly body: AsyncIterable<Buffer>
+  /**
+   * What has come since the last look, in order.
+   * Must be iterated: that it ends, fails or is left is what frees the connection. Not pulling it stops the socket.
+   */
+  readonly body: AsyncIterable<readonly Buffer[]>
 }
 
 /**
@@ -90,6 +95,8 @@ class HttpKubeClient implements KubeClient {
   #current: { readonly fingerprint: string; readonly dispatcher: Dispatcher } | undefined
   /** Every dispatcher that may still carry a request. */
   readonly #open = new Set<Dispatcher>()
+  /** Ends sockets that are still connecting: a dispatcher that is destroyed would wait for them. */
+  #closing = new AbortController()
 
   constructor(options: KubeClientOptions) {
     const { credentials, qps = 50, burst = 100, clock } = options
@@ -118,20 +125,23 @@ class HttpKubeClient implements KubeClient {
   }
 
   async stream(path: string, request: KubeRequest): Promise<KubeAnswer> {
-    const authorization = await this.#options.credentials.authorize()
+    // An exec plugin may take its time, or wait for someone.
+    const authorization = await abortable(this.#options.credentials.authorize(), request.signal)
     try {
       return await this.#send(path, request, authorization)
     } catch (error) {
       if (!hasCode(error, 'unauthorized')) throw error
       // A token may have been rotated, or an exec plugin's revoked, before its time.
       this.#options.credentials.refresh()
-      const fresh = await this.#options.credentials.authorize()
+      const fresh = await abortable(this.#options.credentials.authorize(), request.signal)
       if (fingerprintOf(fresh) === fingerprintOf(authorization)) throw error
       return await this.#send(path, request, fresh)
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
+    this.#closing = new AbortController()
     await Promise.all([...this.#open].map((dispatcher) => dispatcher.destroy()))
     this.#open.clear()
     this.#current = undefined
@@ -147,10 +157,9 @@ class HttpKubeClient implements KubeClient {
     await this.#throttle(path, signal)
     const context = { action, server: this.server, signal }
     try {
-      const answer = await this.#dispatcher(authorization.tls).request({
+      const answer = await exchange(this.#dispatcher(authorization.tls), {
         origin: this.#url.origin,
         path: `${this.#url.pathname.replace(/\/$/, '')}${path}${queryOf(request.query)}`,
-        method: 'GET',
         headers: {
           ...authorization.headers,
           accept,
@@ -187,7 +196,7 @@ class HttpKubeClient implements KubeClient {
     const fingerprint = JSON.stringify(tls)
     if (this.#current?.fingerprint === fingerprint) return this.#current.dispatcher
     const retired = this.#current?.dispatcher
-    const dispatcher = createDispatcher(tls, this.#options.credentials.proxy)
+    const dispatcher = createDispatcher(tls, this.#options.credentials.proxy, this.#closing.signal)
     this.#open.add(dispatcher)
     this.#current = { fingerprint, dispatcher }
     if (retired !== undefined) this.#retire(retired)
@@ -200,13 +209,14 @@ class HttpKubeClient implements KubeClient {
   }
 }
 
-function createDispatcher(tls: TlsOptions, proxy: string | undefined): Dispatcher {
+function createDispatcher(tls: TlsOptions, proxy: string | undefined, closing: AbortSignal): Dispatcher {
   const limits = { allowH2: false, connectTimeout: CONNECT_TIMEOUT_MS }
   const socket = {
     keepAlive: true,
     keepAliveInitialDelay: KEEPALIVE_PROBE_MS,
     timeout: CONNECT_TIMEOUT_MS,
     allowH2: false,
+    signal: closing,
   }
   if (proxy === undefined) return new Agent({ ...limits, connect: { ...socket, ...tls } })
   return new ProxyAgent({ ...limits, uri: proxy, requestTls: { ...socket, ...tls } })
@@ -227,7 +237,10 @@ interface BodyContext {
   readonly signal: AbortSignal
 }
 
-async function* readBody(body: AsyncIterable<Buffer>, context: BodyContext): AsyncGenerator<Buffer> {
+async function* readBody(
+  body: AsyncIterable<readonly Buffer[]>,
+  context: BodyContext,
+): AsyncGenerator<readonly Buffer[]> {
   try {
     yield* body
   } catch (error) {
@@ -236,15 +249,15 @@ async function* readBody(body: AsyncIterable<Buffer>, context: BodyContext): Asy
   }
 }
 
-async function readText(body: AsyncIterable<Buffer>, action: string): Promise<string> {
+async function readText(body: AsyncIterable<readonly Buffer[]>, action: string): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
+  for await (const some of body) {
+    chunks.push(...some)
+    for (const { length } of some) size += length
     if (size > MAX_DOCUMENT_BYTES) {
       throw new KubedeltaError('server', `${action}: wanted at most ${MAX_DOCUMENT_BYTES} bytes: the answer is larger`)
     }
-    chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
 }

@@ -45,7 +45,7 @@ class HttpSource implements ListWatch {
     this.resource = resource
     this.name = namespace === undefined ? resourceName(resource) : `${resourceName(resource)} in ${namespace}`
     this.#options = options
-    this.#path = pathOf(resource, namespace)
+    this.#path = collectionPath(resource, namespace)
   }
 
   async *list(request: ListRequest, signal: AbortSignal): AsyncGenerator<readonly ListFrame[]> {
@@ -56,8 +56,8 @@ class HttpSource implements ListWatch {
       signal,
     })
     const scanner = new ListScanner({ apiVersion: apiVersionOf(resource), kind: resource.kind })
-    for await (const chunk of answer.body) {
-      const frames = scanner.push(chunk)
+    for await (const chunks of answer.body) {
+      const frames = chunks.flatMap((chunk) => scanner.push(chunk))
       if (frames.length > 0) yield frames
     }
     yield [scanner.end()]
@@ -73,8 +73,8 @@ class HttpSource implements ListWatch {
     })
     const scanner = new WatchScanner({ apiVersion: apiVersionOf(resource), kind: resource.kind })
     try {
-      for await (const chunk of answer.body) {
-        const frames = scanner.push(chunk)
+      for await (const chunks of answer.body) {
+        const frames = chunks.flatMap((chunk) => scanner.push(chunk))
         if (frames.length > 0) yield frames
       }
     } catch (error) {
@@ -89,7 +89,8 @@ class HttpSource implements ListWatch {
   }
 }
 
-function pathOf(resource: Resource, namespace: string | undefined): string {
+/** The path of a collection: `/apis/apps/v1/namespaces/shop/deployments`. */
+export function collectionPath(resource: Resource, namespace: string | undefined): string {
   const root = resource.group === '' ? '/api' : '/apis'
   const scope = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`
   return `${root}/${apiVersionOf(resource)}${scope}/${resource.resource}`

@@ -1,4 +1,4 @@
-// Runs an example as its README says, in a process group of its own.
+// Runs the commands of an example's README, each in a process group of its own.
 
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -10,9 +10,9 @@ const ROOT = resolve(import.meta.dirname, '../..')
 
 /** A running example. Disposing kills what is left of it. */
 export interface ExampleProcess extends AsyncDisposable {
-  /** What it has written to stdout so far. */
+  /** What it has written to stdout and stderr so far. */
   readonly lines: readonly string[]
-  /** Resolves with the first line of stdout, old or new, for which this holds. @throws Error with its output when it ends before */
+  /** Resolves with its first line, old or new, for which this holds. @throws Error with its output when it ends before */
   line(isIt: (line: string) => boolean): Promise<string>
   /** Resolves with its end. Interrupted, npm ends by the signal itself whatever the example does, so `stderr`, without npm's own lines, tells. */
   readonly ended: Promise<ExampleEnd>
@@ -25,17 +25,16 @@ export interface ExampleEnd {
   readonly stderr: string
 }
 
-/** The command of an example's README: the last line of its first block of shell. */
-export function readmeCommand(example: string): string {
+/** The commands of an example's README that run something of this checkout, in order. */
+export function readmeCommands(example: string): readonly string[] {
   const readme = readFileSync(resolve(ROOT, 'examples', example, 'README.md'), 'utf8')
-  const command = /```sh\n(?<block>[^`]*)```/.exec(readme)?.groups?.['block']?.trimEnd().split('\n').at(-1)
-  if (command === undefined) throw new Error(`Cannot run example ${example}: wanted a block of shell in its README.md`)
-  return command
+  const blocks = [...readme.matchAll(/```sh\n([^`]*)```/g)].map(([, block = '']) => block)
+  return blocks.flatMap((block) => block.split('\n')).filter((line) => line.includes('npm run '))
 }
 
-/** Starts an example by the command of its README. */
-export function startExample(example: string, env: Readonly<Record<string, string>>): ExampleProcess {
-  const child = spawn('sh', ['-c', readmeCommand(example)], {
+/** Starts a command as a shell does; `env` is all that it knows of the surroundings. */
+export function startExample(command: string, env: Readonly<Record<string, string>> = {}): ExampleProcess {
+  const child = spawn('sh', ['-c', command], {
     cwd: ROOT,
     // A terminal's Ctrl-C reaches the whole group: npm, its shell and the example.
     detached: true,
@@ -59,10 +58,12 @@ export function startExample(example: string, env: Readonly<Record<string, strin
     for (const wake of waiting) wake()
     waiting.clear()
   }
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    lines.push(line)
-    changed()
-  })
+  for (const input of [child.stdout, child.stderr]) {
+    createInterface({ input }).on('line', (line) => {
+      lines.push(line)
+      changed()
+    })
+  }
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
   const ended = new Promise<ExampleEnd>((done, fail) => {
     child.once('error', fail)
@@ -80,7 +81,7 @@ export function startExample(example: string, env: Readonly<Record<string, strin
       for (;;) {
         const found = lines.find(isIt)
         if (found !== undefined) return found
-        if (over) throw new Error(`Cannot wait for a line of ${example}: it has ended:\n${lines.join('\n')}\n${stderr}`)
+        if (over) throw new Error(`Cannot wait for a line of ${command}: it has ended:\n${lines.join('\n')}`)
         await new Promise<void>((wake) => waiting.add(wake))
       }
     },

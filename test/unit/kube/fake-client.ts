@@ -34,9 +34,9 @@ export function fakeClient(answers: Readonly<Record<string, FakeAnswer>>): FakeC
   }
 }
 
-async function* bodyOf(chunks: ReadonlyArray<string | Error>): AsyncGenerator<Buffer> {
+async function* bodyOf(chunks: ReadonlyArray<string | Error>): AsyncGenerator<readonly Buffer[]> {
   for (const chunk of chunks) {
     if (chunk instanceof Error) throw chunk
-    yield Buffer.from(chunk)
+    yield [Buffer.from(chunk)]
   }
 }
