@@ -67,7 +67,9 @@ export class ResourceBridge {
   readonly #options: ResourceBridgeOptions
   readonly #feeds: readonly Feed[]
   #writing: Writing | undefined
-  #degraded: string | undefined
+  // Feeds, by their place in `#feeds`: which are refused and why, and which have watched at all.
+  readonly #refusals = new Map<number, string>()
+  readonly #watched = new Set<number>()
   #synced = false
 
   constructor(options: ResourceBridgeOptions) {
@@ -83,8 +85,8 @@ export class ResourceBridge {
           namespace: namespaces[n],
           notOlderThan: topic.adopted ? '' : topic.recovery.resourceVersion,
           onList: (reason) => this.#countList(reason),
-          onEvent: () => metrics.watchLastEvent.set({ resource: this.name }, options.clock.now() / 1000),
-          onError: (error) => this.#report(error),
+          onEvent: () => this.#heard(n),
+          onError: (error) => this.#report(n, error),
         }),
     )
     metrics.synced.set({ resource: this.name }, 0)
@@ -95,7 +97,7 @@ export class ResourceBridge {
     return {
       name: this.name,
       synced: this.#synced,
-      degraded: this.#degraded,
+      degraded: this.#refusals.values().next().value,
       watches: this.#feeds.map((feed) => feed.status()),
       writer: this.#writing?.progress.writerStatus(),
     }
@@ -179,13 +181,16 @@ export class ResourceBridge {
   }
 
   #listed(publisher: Publisher): void {
-    this.#degraded = undefined
     if (!this.#feeds.every((feed) => feed.resourceVersion !== '')) return
     publisher.markSynced()
-    this.#options.metrics.synced.set({ resource: this.name }, 1)
-    if (this.#synced) return
+    if (!this.#synced) this.#options.log.info('synced', { keys: this.#options.topic.index.size })
     this.#synced = true
-    this.#options.log.info('synced', { keys: this.#options.topic.index.size })
+    this.#showSynced()
+  }
+
+  #showSynced(): void {
+    const isUp = this.#synced && this.#refusals.size === 0
+    this.#options.metrics.synced.set({ resource: this.name }, isUp ? 1 : 0)
   }
 
   async #tick(signal: AbortSignal, progress: ProgressWriter): Promise<void> {
@@ -213,12 +218,20 @@ export class ResourceBridge {
     if (reason !== 'initial') this.#options.metrics.relists.inc({ resource: this.name, reason })
   }
 
-  #report(error: KubedeltaError): void {
+  /** A watch has brought something. A list alone mends no refusal: who may list and not watch would be refused again and again. */
+  #heard(feed: number): void {
+    const { metrics, clock } = this.#options
+    metrics.watchLastEvent.set({ resource: this.name }, clock.now() / 1000)
+    this.#watched.add(feed)
+    if (this.#refusals.delete(feed)) this.#showSynced()
+  }
+
+  #report(feed: number, error: KubedeltaError): void {
     const permanent = error.code === 'forbidden' || error.code === 'unauthorized' || error.code === 'not-found'
     if (!permanent) return
-    if (!this.#synced && this.#options.named) throw error
-    if (this.#degraded === undefined) this.#options.log.error('degraded', { error })
-    this.#degraded = error.message
-    this.#options.metrics.synced.set({ resource: this.name }, 0)
+    if (this.#options.named && !(this.#synced && this.#watched.has(feed))) throw error
+    if (!this.#refusals.has(feed)) this.#options.log.error('degraded', { error })
+    this.#refusals.set(feed, error.message)
+    this.#showSynced()
   }
 }

@@ -18,9 +18,12 @@ export function keyOfSeen({ object }: Seen): string {
   return keyOf(object.namespace, object.name)
 }
 
-/** The bytes that it holds while it waits: the object's own, and about what its facts and its place in the queue take. */
+/**
+ * The bytes that it holds until it is acknowledged: the object's own, the same again in the record's value, and about what its facts and
+ * its place in the queue take.
+ */
 export function sizeOfSeen({ object }: Seen): number {
-  return object.bytes.length + OVERHEAD_BYTES
+  return 2 * object.bytes.length + OVERHEAD_BYTES
 }
 
 const OVERHEAD_BYTES = 512
