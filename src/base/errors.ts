@@ -67,6 +67,10 @@ export function fromUnknown(value: unknown, action: string): KubedeltaError {
   if (value instanceof KubedeltaError) return value
   if (isAbort(value)) return new KubedeltaError('aborted', `${action}: aborted`, { cause: value })
   const reason = value instanceof Error ? value.message : String(value)
+  // What AbortSignal.timeout aborts with.
+  if (value instanceof Error && value.name === 'TimeoutError') {
+    return new KubedeltaError('timeout', `${action}: ${reason}`, { cause: value })
+  }
   return new KubedeltaError('internal', `${action}: ${reason}`, { cause: value })
 }
 

@@ -112,8 +112,10 @@ function translate(error: unknown, address: string): KubedeltaError {
     const code = /connect|closed|timed out|timeout/i.test(message) ? 'unreachable' : 'unauthorized'
     return new KubedeltaError(code, `${action}: ${message}`, { cause: error, fields })
   }
-  if (name.startsWith('KafkaJS'))
-    return new KubedeltaError('unreachable', `${action}: ${message}`, { cause: error, fields })
+  if (name.startsWith('KafkaJS')) {
+    const hint = 'check the address and that the broker runs'
+    return new KubedeltaError('unreachable', `${action}: ${message}; ${hint}`, { cause: error, fields })
+  }
   return new KubedeltaError('internal', `${action}: ${message}`, { cause: error, fields })
 }
 
