@@ -12,7 +12,7 @@ import { resourceName, type Resource } from '../object/resource.ts'
 import { policyFor } from '../policy/policies.ts'
 import { scopeText } from '../record/scope.ts'
 import { topicName } from '../record/topic-name.ts'
-import { planTopic, unfitTopic } from '../topic/plan.ts'
+import { planTopic, topicSpec, unfitTopic } from '../topic/plan.ts'
 import type { Compression, TopicLog, TopicReader } from '../topic/port.ts'
 import type { ListWatch } from '../watch/source.ts'
 import type { BridgeMetrics } from './bridge-metrics.ts'
@@ -74,7 +74,7 @@ export const BUFFER_BYTES = 64 * 1024 * 1024
 /** First lists at once: each may bring all it can until its topic holds it back. */
 const MAX_FIRST_LISTS = 4
 
-/** Topics read at once at start. */
+/** Topics checked and read at once at start. */
 const MAX_TOPIC_READS = 4
 
 /**
@@ -115,18 +115,13 @@ export class Bridge {
     const { connection, resources } = this.#options
     await Promise.all(resources.filter(({ named }) => named).map((resource) => this.#assertListable(resource, signal)))
     await using reader = await connection.openReader({ signal })
-    const reads = new Permits(MAX_TOPIC_READS)
     const firstLists = new Permits(MAX_FIRST_LISTS)
-    this.#running = await Promise.all(
-      resources.map(async (resource) => {
-        const done = await reads.acquire(signal)
-        try {
-          return await this.#prepare(resource, { reader, firstLists }, signal)
-        } finally {
-          done()
-        }
-      }),
-    )
+    // What is refused is found in topics that are there: before any other is created, or a schema registered.
+    const found = await this.#forEach((resource, both) => this.#readExisting(resource, reader, both), signal)
+    this.#running = await this.#forEach(async (resource, both, n) => {
+      const topic = found[n] ?? (await this.#createAndRead(resource, reader, both))
+      return this.#prepare(resource, { topic, firstLists }, both)
+    }, signal)
     await runAll(
       signal,
       this.#running.map((resource) => (both: AbortSignal) => resource.run(both)),
@@ -137,46 +132,92 @@ export class Bridge {
     await Promise.all(this.#sources(resource).map((source) => assertListable(source, signal)))
   }
 
+  /** For each resource, a few at once; where one fails the others end before that is thrown. */
+  async #forEach<T>(
+    run: (resource: BridgedResource, signal: AbortSignal, n: number) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<readonly T[]> {
+    const permits = new Permits(MAX_TOPIC_READS)
+    const results: T[] = []
+    await runAll(
+      signal,
+      this.#options.resources.map((resource, n) => async (both: AbortSignal) => {
+        const done = await permits.acquire(both)
+        try {
+          results[n] = await run(resource, both, n)
+        } finally {
+          done()
+        }
+      }),
+    )
+    signal.throwIfAborted()
+    return results
+  }
+
   async #prepare(
     selected: BridgedResource,
-    { reader, firstLists }: { readonly reader: TopicReader; readonly firstLists: Permits },
+    { topic, firstLists }: { readonly topic: ReadTopic; readonly firstLists: Permits },
     signal: AbortSignal,
   ): Promise<ResourceBridge> {
-    const { resource } = selected
-    const log = this.#options.log.with({ resource: resourceName(resource) })
-    const policy = policyFor(resource)
-    const topic = await this.#readTopic(selected, { reader, log, policyText: policy.text }, signal)
     const encode = await this.#options.encoderFor(topic.options.topic, signal)
     const { progressIntervals = { changedMs: 10_000, quietMs: 60_000 } } = this.#options
-    const sources = this.#sources(selected)
     return new ResourceBridge({
       ...this.#options,
       ...selected,
-      sources,
+      sources: this.#sources(selected),
       topic,
-      policy,
+      policy: policyFor(selected.resource),
       encode,
       firstLists,
       progressIntervals,
-      log,
+      log: this.#logOf(selected),
     })
   }
 
-  async #readTopic(
-    { resource, namespaces, labelSelector, fieldSelector, partitions }: BridgedResource,
-    { reader, log, policyText }: { readonly reader: TopicReader; readonly log: Logger; readonly policyText: string },
+  /** The topic as it is, undefined where there is none. Changes nothing. */
+  async #readExisting(
+    selected: BridgedResource,
+    reader: TopicReader,
     signal: AbortSignal,
-  ): Promise<ReadTopic> {
-    const { prefix = 'kubedelta', cluster, metrics, schemas, clock } = this.#options
-    const topic = topicName({ prefix, cluster, resource })
-    await this.#ensureTopic({ topic, partitions, log }, signal)
+  ): Promise<ReadTopic | undefined> {
+    const { connection } = this.#options
+    const topic = this.#topicOf(selected)
+    const plan = planTopic({ topic, partitions: selected.partitions }, await connection.admin.describe(topic, signal))
+    switch (plan.kind) {
+      case 'missing':
+        return undefined
+      case 'fit':
+        for (const { what, fix } of plan.warnings) {
+          this.#logOf(selected).warn('topic could be better', { topic, what, fix })
+        }
+        return this.#read(selected, reader, signal)
+      case 'unfit':
+        throw unfitTopic(topic, plan.problems)
+      default:
+        return plan satisfies never
+    }
+  }
+
+  async #createAndRead(selected: BridgedResource, reader: TopicReader, signal: AbortSignal): Promise<ReadTopic> {
+    const { replicationFactor, connection } = this.#options
+    const spec = topicSpec({ topic: this.#topicOf(selected), partitions: selected.partitions, replicationFactor })
+    await connection.admin.create(spec, signal)
+    this.#logOf(selected).info('topic created', { topic: spec.topic, partitions: spec.partitions })
+    return this.#read(selected, reader, signal)
+  }
+
+  async #read(selected: BridgedResource, reader: TopicReader, signal: AbortSignal): Promise<ReadTopic> {
+    const { metrics, schemas, clock } = this.#options
+    const { resource } = selected
+    const topic = this.#topicOf(selected)
+    const log = this.#logOf(selected)
     const startedAt = clock.now()
     const read = await readTopic(
       {
         ...this.#options,
         topic,
-        scope: scopeText({ resource, namespaces, labelSelector, fieldSelector }),
-        policy: policyText,
+        scope: scopeText(selected),
+        policy: policyFor(resource).text,
         decoder: new RecordDecoder(schemas),
         onUnreadable: (reason) => metrics.unreadable.inc({ resource: resourceName(resource), reason }),
         now: () => clock.now(),
@@ -189,29 +230,13 @@ export class Bridge {
     return read
   }
 
-  async #ensureTopic(
-    {
-      topic,
-      partitions,
-      log,
-    }: { readonly topic: string; readonly partitions: number | undefined; readonly log: Logger },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { connection, replicationFactor } = this.#options
-    const plan = planTopic({ topic, partitions, replicationFactor }, await connection.admin.describe(topic, signal))
-    switch (plan.kind) {
-      case 'missing':
-        await connection.admin.create(plan.spec, signal)
-        log.info('topic created', { topic, partitions: plan.spec.partitions })
-        return
-      case 'fit':
-        for (const { what, fix } of plan.warnings) log.warn('topic could be better', { topic, what, fix })
-        return
-      case 'unfit':
-        throw unfitTopic(topic, plan.problems)
-      default:
-        return plan satisfies never
-    }
+  #topicOf({ resource }: BridgedResource): string {
+    const { prefix = 'kubedelta', cluster } = this.#options
+    return topicName({ prefix, cluster, resource })
+  }
+
+  #logOf({ resource }: BridgedResource): Logger {
+    return this.#options.log.with({ resource: resourceName(resource) })
   }
 
   #sources(selected: BridgedResource): readonly ListWatch[] {

@@ -51,8 +51,9 @@ export function decidePresent(
   if (entry.resourceVersion !== observed.resourceVersion) {
     return { kind: 'updated', cause: causeOfDifference(sighting, true), previous }
   }
-  if (inherited.policyChanged ? entry.hash !== observed.hash : isRewrite(entry.hash, observed.hash)) {
-    const cause = inherited.policyChanged ? 'POLICY' : causeOfDifference(sighting, true)
+  const isNewPolicy = inherited.policyChanged && sighting.kind === 'listed' && sighting.first
+  if (isNewPolicy ? entry.hash !== observed.hash : isRewrite(entry.hash, observed.hash)) {
+    const cause = isNewPolicy ? 'POLICY' : causeOfDifference(sighting, true)
     return { kind: 'updated', cause, previous }
   }
   if (sighting.kind === 'listed' && sighting.reason === 'resync') return { kind: 'updated', cause: 'RESYNC', previous }

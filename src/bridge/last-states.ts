@@ -4,28 +4,48 @@ import { fromUnknown } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { RecordDecoder } from '../codec/codec.ts'
 import type { StoredRecord, TopicReader } from '../topic/port.ts'
-import type { PoppedDeltas } from './arrival.ts'
+import type { Arrival } from './arrival.ts'
 import type { IndexPosition, TopicIndex } from './topic-index.ts'
 
 /** Key -> bytes of the object that the topic holds; keys whose object could not be read are missing. */
 export type LastStates = ReadonlyMap<string, Buffer>
 
+/** Objects read back at once: they count against no budget, so there are never many of them. */
+export const MAX_LAST_STATES = 250
+
+/** Arrivals to publish together, and the keys whose objects must be read from the topic before. */
+export interface Slice {
+  readonly arrivals: readonly Arrival[]
+  readonly keys: ReadonlySet<string>
+}
+
 /**
- * The keys whose object on the topic ends unwatched: deletes with an unknown final state, and objects of another uid.
- * What is about to be published is followed, so that a watched delete and re-creation asks for nothing.
+ * Cuts arrivals so that whatever ends unwatched stands on the topic by then: deletes that a list found, and objects of another uid.
+ * What a delta itself shows of the last state is not read. Each slice is to be published before the next is asked for.
  */
-export function keysToRead(entries: readonly PoppedDeltas[], index: TopicIndex): ReadonlySet<string> {
-  const keys = new Set<string>()
-  for (const { key, deltas } of entries) {
-    let known = index.get(key)?.uid ?? ''
-    for (const delta of deltas) {
-      const seen = delta.object?.object.uid ?? ''
-      const isMissed = delta.kind === 'deleted' && delta.finalStateUnknown
-      if (known !== '' && (isMissed || known !== seen)) keys.add(key)
-      known = delta.kind === 'deleted' ? '' : seen
+export function* slicesOf(arrivals: readonly Arrival[], index: TopicIndex): Iterable<Slice> {
+  let slice: Arrival[] = []
+  let keys = new Set<string>()
+  // Uids that the slice leaves under keys of which more is to come; '' where it deletes.
+  const left = new Map<string, string>()
+  for (const arrival of arrivals) {
+    const { popped, delta } = arrival
+    const { key, deltas } = popped
+    const known = left.get(key) ?? index.get(key)?.uid ?? ''
+    const seen = delta.object?.object.uid ?? ''
+    if (known !== '' && known !== seen) {
+      if (left.has(key) || keys.size >= MAX_LAST_STATES) {
+        yield { arrivals: slice, keys }
+        slice = []
+        keys = new Set()
+        left.clear()
+      }
+      keys.add(key)
     }
+    if (deltas.length > 1) left.set(key, delta.kind === 'deleted' ? '' : seen)
+    slice.push(arrival)
   }
-  return keys
+  yield { arrivals: slice, keys }
 }
 
 export interface ReadLastStatesOptions {

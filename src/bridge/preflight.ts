@@ -5,7 +5,7 @@ import type { ListWatch } from '../watch/source.ts'
 
 /**
  * Lists at most one object.
- * @throws KubedeltaError `forbidden`, `unauthorized`, `bad-selector`; what may pass by itself (throttling, a restart) is no refusal
+ * @throws KubedeltaError `forbidden`, `unauthorized`, `bad-selector`; what may pass by itself (throttling, a restart, an answer cut or garbled) is no refusal
  */
 export async function assertListable(source: ListWatch, signal: AbortSignal): Promise<void> {
   try {
@@ -15,7 +15,7 @@ export async function assertListable(source: ListWatch, signal: AbortSignal): Pr
       throw new KubedeltaError('bad-selector', `Cannot list ${source.name}: ${error.message}`, { cause: error })
     }
     // The reflector meets it again, retries and reports it.
-    if (hasCode(error, 'unreachable', 'throttled', 'server', 'expired', 'timeout')) return
+    if (hasCode(error, 'unreachable', 'throttled', 'server', 'expired', 'timeout', 'corrupt')) return
     throw error
   }
 }

@@ -28,6 +28,7 @@ export interface ProgressWriterOptions {
 export class ProgressWriter {
   readonly #options: ProgressWriterOptions
   readonly #failure = Promise.withResolvers<never>()
+  readonly #first = Promise.withResolvers<void>()
   #resourceVersion = ''
   #written: { readonly resourceVersion: string; readonly atMs: number } | undefined
   #changed = false
@@ -41,6 +42,11 @@ export class ProgressWriter {
   /** Never resolves. @throws KubedeltaError as TopicWriter's `append` */
   get failure(): Promise<never> {
     return this.#failure.promise
+  }
+
+  /** Resolves when the first progress record is acknowledged, and with it all that stands before it. */
+  get firstAcknowledged(): Promise<void> {
+    return this.#first.promise
   }
 
   writerStatus(): WriterStatus {
@@ -79,8 +85,9 @@ export class ProgressWriter {
     const resourceVersion = this.#resourceVersion
     this.#written = { resourceVersion, atMs: clock.now() }
     this.#changed = false
-    appendControl(topic, leadership, { kind: 'progress', synced: true, resourceVersion }).catch((error: unknown) =>
-      this.#failure.reject(error),
+    appendControl(topic, leadership, { kind: 'progress', synced: true, resourceVersion }).then(
+      () => this.#first.resolve(),
+      (error: unknown) => this.#failure.reject(error),
     )
   }
 }

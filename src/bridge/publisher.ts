@@ -14,7 +14,7 @@ import type { Delta } from '../watch/delta.ts'
 import { inArrivalOrder, type PoppedDeltas } from './arrival.ts'
 import type { BridgeMetrics } from './bridge-metrics.ts'
 import { causeOfDifference, decidePresent, type Inherited, type Sighting } from './decide.ts'
-import type { LastStates } from './last-states.ts'
+import { slicesOf, type LastStates } from './last-states.ts'
 import { RecordBuilder, type RecordOrigin } from './record-builder.ts'
 import type { Seen } from './seen.ts'
 import { WITHHELD_HASH, hashOf, type IndexEntry, type TopicIndex } from './topic-index.ts'
@@ -66,17 +66,27 @@ export class Publisher {
   /**
    * Appends what the deltas mean, in the order of their arrival.
    * @param entries all that was queued
-   * @param lastStates what the topic holds of the objects that `keysToRead` named
+   * @param read reads what the topic holds under these keys, what was appended before included
+   * @throws what `read` throws; what was not appended by then is released all the same
    */
-  publish(entries: readonly PoppedDeltas[], lastStates: LastStates): void {
+  async publish(
+    entries: readonly PoppedDeltas[],
+    read: (keys: ReadonlySet<string>) => Promise<LastStates>,
+  ): Promise<void> {
     const units = new Map(entries.map((popped) => [popped, new Unit(() => popped.release())]))
-    for (const { popped, delta } of inArrivalOrder(entries)) {
-      const unit = units.get(popped)
-      if (unit === undefined) continue
-      if (delta.kind === 'deleted') this.#publishDelete(popped, delta, { unit, lastStates })
-      else this.#publishPresent(popped, delta, { unit, lastStates })
+    try {
+      for (const { arrivals, keys } of slicesOf(inArrivalOrder(entries), this.#options.index)) {
+        const lastStates = keys.size === 0 ? NONE : await read(keys)
+        for (const { popped, delta } of arrivals) {
+          const unit = units.get(popped)
+          if (unit === undefined) continue
+          if (delta.kind === 'deleted') this.#publishDelete(popped, delta, { unit, lastStates })
+          else this.#publishPresent(popped, delta, { unit, lastStates })
+        }
+      }
+    } finally {
+      for (const unit of units.values()) unit.seal()
     }
-    for (const unit of units.values()) unit.seal()
   }
 
   /** Deletes a key that is known to have left the selection. */
@@ -134,7 +144,10 @@ export class Publisher {
     const cause = causeOfDifference(sightingOf(delta, initial), true)
     if (watched === undefined || (entry.uid !== '' && watched.object.uid !== entry.uid)) {
       const observedAt = watched?.observedAt ?? this.#options.now()
-      return this.#append(key, entriesOf(this.#missed(key, entry, { cause, observedAt, lastStates })), { unit })
+      // A list can find out that what was seen a moment ago has vanished: then that is the last state.
+      const shown = delta.object?.object.uid === entry.uid ? this.#applyPolicy(key, delta.object.object).bytes : null
+      const states = shown === null ? lastStates : new Map([[key, shown]])
+      return this.#append(key, entriesOf(this.#missed(key, entry, { cause, observedAt, lastStates: states })), { unit })
     }
     const facts = { ...this.#applyPolicy(key, watched.object), observedAt: watched.observedAt, cause }
     this.#append(key, entriesOf(this.#records.seen('DELETED', facts, previousOf(entry))), { unit })
@@ -185,7 +198,10 @@ export class Publisher {
         this.#acknowledged(entries)
         settle()
       },
-      (error: unknown) => this.#fail(error),
+      (error: unknown) => {
+        this.#fail(error)
+        settle()
+      },
     )
   }
 
@@ -219,10 +235,11 @@ export class Publisher {
     if (error.code !== 'aborted') {
       this.#options.metrics.publishErrors.inc({ resource: this.#resource, reason: error.code })
     }
-    if (error.code === 'fenced') this.#options.metrics.fenced.inc({})
     this.#failure.reject(error)
   }
 }
+
+const NONE: LastStates = new Map()
 
 interface Context {
   readonly unit: Unit

@@ -3,7 +3,7 @@
 import { aborted } from '../base/abort.ts'
 import type { ByteBudget } from '../base/byte-budget.ts'
 import type { Clock } from '../base/clock.ts'
-import { fromUnknown, type KubedeltaError } from '../base/errors.ts'
+import { fromUnknown, hasCode, type KubedeltaError } from '../base/errors.ts'
 import { runAll } from '../base/lifecycle.ts'
 import type { Logger } from '../base/log.ts'
 import type { Permits } from '../base/permits.ts'
@@ -15,7 +15,7 @@ import type { ListWatch } from '../watch/source.ts'
 import type { Popped } from '../watch/delta-queue.ts'
 import type { BridgeMetrics } from './bridge-metrics.ts'
 import { Feed } from './feed.ts'
-import { keysToRead, readLastStates, type LastStates } from './last-states.ts'
+import { MAX_LAST_STATES, readLastStates, type LastStates } from './last-states.ts'
 import { ProgressWriter, type ProgressIntervals } from './progress-writer.ts'
 import { Publisher } from './publisher.ts'
 import type { Seen } from './seen.ts'
@@ -70,6 +70,8 @@ export class ResourceBridge {
   // Feeds, by their place in `#feeds`: which are refused and why, and which have watched at all.
   readonly #refusals = new Map<number, string>()
   readonly #watched = new Set<number>()
+  // All first lists are appended; then acknowledged as well.
+  #complete = false
   #synced = false
 
   constructor(options: ResourceBridgeOptions) {
@@ -105,10 +107,22 @@ export class ResourceBridge {
 
   /** @throws KubedeltaError when it cannot go on: `fenced`, `forbidden` for a named resource at start, the writer's failures */
   async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#run(signal)
+    } catch (error) {
+      // Here and not where an append fails: all that are under way fail together, and a progress record may be the only one.
+      if (hasCode(error, 'fenced')) this.#options.metrics.fenced.inc({})
+      throw error
+    }
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
     const { topic, clock, progressIntervals } = this.#options
     const leadership = await takeLead(topic, signal)
     await using writer = leadership.writer
     const { recovery, adopted, options } = topic
+    // The fence of a run that ended before it had rewritten everything says nothing about the objects.
+    const former = recovery.synced ?? recovery.control
     const publisher = new Publisher({
       ...this.#options,
       cluster: options.cluster,
@@ -118,7 +132,7 @@ export class ResourceBridge {
       now: () => clock.now(),
       inherited: {
         synced: !adopted && recovery.synced !== undefined,
-        policyChanged: recovery.control !== undefined && recovery.control.policy !== options.policy,
+        policyChanged: former !== undefined && former.policy !== options.policy,
       },
     })
     const progress = new ProgressWriter({ topic, leadership, clock, intervals: progressIntervals })
@@ -131,6 +145,7 @@ export class ResourceBridge {
           (both: AbortSignal) => feed.run(both),
           (both: AbortSignal) => this.#pump(feed, { publisher, progress }, both),
         ]),
+        (both) => this.#awaitSync(progress, both),
         (both) => this.#tick(both, progress),
       ])
     } finally {
@@ -140,13 +155,11 @@ export class ResourceBridge {
   }
 
   async #pump(feed: Feed, { publisher, progress }: Writing, signal: AbortSignal): Promise<void> {
-    const { index } = this.#options.topic
     await this.#deselect(feed, publisher, signal)
     for (;;) {
       const batch = await feed.popAll(signal)
       const deltas = batch.filter((popped) => popped.kind === 'deltas')
-      const states = await this.#lastStates(keysToRead(deltas, index), signal)
-      publisher.publish(deltas, states)
+      await publisher.publish(deltas, (keys) => this.#lastStates(keys, signal))
       if (deltas.length > 0) progress.noteChange()
       // A barrier stands behind what was put before it; that more stands before it now makes it no less true.
       for (const barrier of batch) if (barrier.kind !== 'deltas') this.#passed(barrier, feed, { publisher, progress })
@@ -157,7 +170,7 @@ export class ResourceBridge {
     barrier.release()
     feed.reached(barrier.resourceVersion)
     if (barrier.kind === 'listed') this.#listed(publisher)
-    if (this.#synced) progress.reached(this.#feeds.map((each) => each.resourceVersion))
+    if (this.#complete) progress.reached(this.#feeds.map((each) => each.resourceVersion))
   }
 
   /** With a scope of fewer namespaces, what the topic holds of others has left the selection. */
@@ -165,26 +178,33 @@ export class ResourceBridge {
     const { namespaces, topic } = this.#options
     if (feed !== this.#feeds[0] || namespaces.length === 0) return
     const selected = new Set(namespaces)
-    const keys = new Set([...topic.index.keys()].filter((key) => !selected.has(splitKey(key).namespace)))
-    const states = await this.#lastStates(keys, signal)
-    for (const key of keys) publisher.publishDeselected(key, states)
+    const keys = [...topic.index.keys()].filter((key) => !selected.has(splitKey(key).namespace))
+    for (let at = 0; at < keys.length; at += MAX_LAST_STATES) {
+      const some = new Set(keys.slice(at, at + MAX_LAST_STATES))
+      const states = await this.#lastStates(some, signal)
+      for (const key of some) publisher.publishDeselected(key, states)
+    }
   }
 
   async #lastStates(keys: ReadonlySet<string>, signal: AbortSignal): Promise<LastStates> {
     const { topic, log } = this.#options
-    if (keys.size === 0) return new Map()
     const { index, reader, options } = topic
-    // A record that is still on its way has no position yet.
-    const pending = [...keys].some((key) => index.has(key) && index.get(key)?.position === undefined)
-    if (pending) await this.#writing?.progress.flush(signal)
+    // A record on its way has no position yet. It also keeps down what is held: objects read before are acknowledged by then.
+    await this.#writing?.progress.flush(signal)
     return readLastStates(keys, index, { reader, topic: options.topic, decoder: options.decoder, log, signal })
   }
 
   #listed(publisher: Publisher): void {
     if (!this.#feeds.every((feed) => feed.resourceVersion !== '')) return
     publisher.markSynced()
-    if (!this.#synced) this.#options.log.info('synced', { keys: this.#options.topic.index.size })
+    this.#complete = true
+  }
+
+  async #awaitSync(progress: ProgressWriter, signal: AbortSignal): Promise<void> {
+    await Promise.race([progress.firstAcknowledged, aborted(signal)])
+    if (signal.aborted) return
     this.#synced = true
+    this.#options.log.info('synced', { keys: this.#options.topic.index.size })
     this.#showSynced()
   }
 
@@ -197,14 +217,14 @@ export class ResourceBridge {
     const { clock, progressIntervals } = this.#options
     for (;;) {
       await clock.sleep(progressIntervals.changedMs, signal)
-      if (!this.#synced) continue
+      if (!this.#complete) continue
       for (const feed of this.#feeds) feed.mark()
       progress.tick()
     }
   }
 
   async #flush(progress: ProgressWriter): Promise<void> {
-    if (this.#synced) progress.finish()
+    if (this.#complete) progress.finish()
     try {
       await progress.flush(AbortSignal.timeout(FLUSH_TIMEOUT_MS))
     } catch (cause) {
@@ -229,7 +249,7 @@ export class ResourceBridge {
   #report(feed: number, error: KubedeltaError): void {
     const permanent = error.code === 'forbidden' || error.code === 'unauthorized' || error.code === 'not-found'
     if (!permanent) return
-    if (this.#options.named && !(this.#synced && this.#watched.has(feed))) throw error
+    if (this.#options.named && !(this.#complete && this.#watched.has(feed))) throw error
     if (!this.#refusals.has(feed)) this.#options.log.error('degraded', { error })
     this.#refusals.set(feed, error.message)
     this.#showSynced()

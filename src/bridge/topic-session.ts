@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 
+import { abortable } from '../base/abort.ts'
 import { KubedeltaError } from '../base/errors.ts'
 import type { Control, Progress } from '../record/control.ts'
 import type { Appended, Compression, TopicLog, TopicReader, TopicWriter } from '../topic/port.ts'
@@ -83,7 +84,7 @@ export async function takeLead(topic: ReadTopic, signal: AbortSignal): Promise<L
     }
     const streamId = (topic.adopted ? undefined : recovery.control?.streamId) ?? randomUUID()
     const lead = { writer, epoch: recovery.epoch + 1, streamId }
-    const fences = await appendControl(topic, lead, { kind: 'fence' })
+    const fences = await abortable(appendControl(topic, lead, { kind: 'fence' }), signal)
     await recovery.read(ends, new Map(fences.map(({ partition, baseOffset }) => [partition, baseOffset])), signal)
     if (recovery.epoch >= lead.epoch) {
       throw new KubedeltaError(

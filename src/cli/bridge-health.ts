@@ -7,11 +7,23 @@ import { liveness, type Activity } from '../health/liveness.ts'
 import type { HealthCheck } from '../health/report.ts'
 import type { HealthSource } from '../health/server.ts'
 
+export interface BridgeHealthOptions {
+  /** API groups whose resources '*' would take, had discovery reached them. @default none */
+  readonly unreachableGroups?: readonly string[]
+}
+
 /**
  * Live unless a restart would mend something; ready once every resource that is not degraded has synced.
- * A degraded resource shows, but never makes the whole unready.
+ * A degraded resource or group shows, but never makes the whole unready.
  */
-export function bridgeHealth(bridge: Pick<Bridge, 'health'>, clock: Clock): HealthSource {
+export function bridgeHealth(
+  bridge: Pick<Bridge, 'health'>,
+  clock: Clock,
+  { unreachableGroups = [] }: BridgeHealthOptions = {},
+): HealthSource {
+  const groups = unreachableGroups.map((group): HealthCheck => {
+    return { name: `*.${group}`, ok: false, detail: 'degraded: discovery could not reach this group' }
+  })
   return {
     live: () => liveness(bridge.health().flatMap(activitiesOf), clock.now()),
     ready() {
@@ -22,7 +34,7 @@ export function bridgeHealth(bridge: Pick<Bridge, 'health'>, clock: Clock): Heal
         detail: resources.length > 0 ? '' : 'not read and checked yet',
       }
       const waiting = resources.some(({ synced, degraded }) => !synced && degraded === undefined)
-      return { ok: started.ok && !waiting, checks: [started, ...resources.map(checkOf)] }
+      return { ok: started.ok && !waiting, checks: [started, ...resources.map(checkOf), ...groups] }
     },
   }
 }

@@ -28,6 +28,9 @@ export async function run(options: RunOptions, context: CommandContext): Promise
   const { log, signal, clock, version } = context
   await using cluster = await openCluster(options, context)
   const resources = resolveResources(options, cluster.catalogue)
+  const takesAll = options.resources.some(({ resource }) => resource === '*')
+  const unreachableGroups = takesAll ? cluster.catalogue.unreachableGroups : []
+  for (const group of unreachableGroups) log.error('degraded: discovery could not reach a group', { group })
   const clusterId =
     options.clusterId ??
     (await untilStarted(() => readClusterId(cluster.client, signal), { timeoutMs: options.startupTimeoutMs, context }))
@@ -42,7 +45,7 @@ export async function run(options: RunOptions, context: CommandContext): Promise
     clusterId,
     holder: `${hostname()}_${process.pid}`,
     replicationFactor: options.replicationFactor ?? -1,
-    ...codecOf(options),
+    ...codecOf(options, context),
     resyncMs: options.resyncMs,
     budget,
     metrics: createBridgeMetrics(metrics, version, () => budget.used),
@@ -52,7 +55,7 @@ export async function run(options: RunOptions, context: CommandContext): Promise
   })
   await using health = await openHealth({
     listen: options.metricsListen,
-    source: bridgeHealth(bridge, clock),
+    source: bridgeHealth(bridge, clock, { unreachableGroups }),
     metrics,
     log,
   })
@@ -63,7 +66,10 @@ export async function run(options: RunOptions, context: CommandContext): Promise
 
 type Codec = Pick<BridgeOptions, 'encoderFor' | 'writtenSchemas' | 'schemas' | 'fetchSchema'>
 
-function codecOf({ format, registry: url }: Pick<RunOptions, 'format' | 'registry'>): Codec {
+function codecOf(
+  { format, registry: url, startupTimeoutMs: timeoutMs }: Pick<RunOptions, 'format' | 'registry' | 'startupTimeoutMs'>,
+  context: CommandContext,
+): Codec {
   const schemas = new SchemaStore()
   const writtenSchemas = format === 'avro' ? { [recordSchema.fingerprint]: recordSchema.canonical } : {}
   if (url === undefined) {
@@ -74,8 +80,10 @@ function codecOf({ format, registry: url }: Pick<RunOptions, 'format' | 'registr
   return {
     schemas,
     writtenSchemas,
-    encoderFor: async (topic) =>
-      encodeRecord({ kind: 'confluent', id: await registry.register(topic, recordSchema.canonical) }),
-    fetchSchema: (id) => registry.load(id, schemas),
+    encoderFor: async (topic) => {
+      const register = (): Promise<number> => registry.register(topic, recordSchema.canonical)
+      return encodeRecord({ kind: 'confluent', id: await untilStarted(register, { timeoutMs, context }) })
+    },
+    fetchSchema: (id) => untilStarted(() => registry.load(id, schemas), { timeoutMs, context }),
   }
 }

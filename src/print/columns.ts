@@ -10,6 +10,8 @@ export interface Column {
   readonly wide?: boolean
   /** @param nowMs milliseconds since the Unix epoch, for ages */
   readonly cell: (object: unknown, nowMs: number) => string
+  /** What `-o wide` shows in place of `cell`. @default the same */
+  readonly wideCell?: Column['cell']
 }
 
 export const NAME: Column = { name: 'NAME', cell: (object) => textAt(object, 'metadata', 'name') }

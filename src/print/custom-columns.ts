@@ -37,8 +37,10 @@ export function additionalColumns(definition: unknown, version: string): readonl
     const path = textAt(each, 'jsonPath')
     const isDate = textAt(each, 'type') === 'date'
     const cell: Column['cell'] = (object, nowMs) => {
-      const values = valuesAt(path, object)
-      return isDate ? ageSince(typeof values[0] === 'string' ? values[0] : '', nowMs) : cellOf(values, '')
+      // The apiserver takes the first match, and shows nothing where there is none.
+      const [value] = valuesAt(path, object)
+      if (value === undefined || value === null) return ''
+      return isDate ? ageSince(typeof value === 'string' ? value : '', nowMs) : shown(value)
     }
     return { name: textAt(each, 'name').toUpperCase(), cell, wide: numberAt(each, 'priority') > 0 }
   })

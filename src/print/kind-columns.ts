@@ -29,6 +29,8 @@ export interface ColumnChoice {
  */
 export function columnsOf(resource: string, { wide, namespace, additional }: ColumnChoice): readonly Column[] {
   const all = additional === undefined ? (BUILTIN[resource] ?? [NAME, AGE]) : [NAME, ...additional]
-  const shown = all.filter((column) => wide || column.wide !== true)
+  const shown = wide
+    ? all.map((column) => ({ ...column, cell: column.wideCell ?? column.cell }))
+    : all.filter((column) => column.wide !== true)
   return namespace ? [NAMESPACE, ...shown] : shown
 }

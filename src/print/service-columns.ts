@@ -7,13 +7,18 @@ export const SERVICE_COLUMNS: readonly Column[] = [
   NAME,
   column('TYPE', (service) => textAt(service, 'spec', 'type')),
   column('CLUSTER-IP', (service) => textsAt(service, 'spec', 'clusterIPs')[0] ?? '<none>'),
-  column('EXTERNAL-IP', externalAddress),
+  {
+    name: 'EXTERNAL-IP',
+    cell: (service) => externalAddress(service, shortened),
+    wideCell: (service) => externalAddress(service, (text) => text),
+  },
   column('PORT(S)', (service) => listAt(service, 'spec', 'ports').map(portText).join(',') || '<none>'),
   AGE,
   wideColumn('SELECTOR', selectorText),
 ]
 
-function externalAddress(service: unknown): string {
+/** @param fitting makes the load balancer's addresses as long as may be shown */
+function externalAddress(service: unknown, fitting: (addresses: string) => string): string {
   const own = textsAt(service, 'spec', 'externalIPs')
   switch (textAt(service, 'spec', 'type')) {
     case 'ClusterIP':
@@ -23,13 +28,21 @@ function externalAddress(service: unknown): string {
       const given = listAt(service, 'status', 'loadBalancer', 'ingress').map(
         (ingress) => textAt(ingress, 'ip') || textAt(ingress, 'hostname'),
       )
-      return [...new Set(given.filter((address) => address !== '').toSorted()), ...own].join(',') || '<pending>'
+      const addresses = [...new Set(given.filter((address) => address !== '').toSorted())].join(',')
+      return [...(addresses === '' ? [] : [fitting(addresses)]), ...own].join(',') || '<pending>'
     }
     case 'ExternalName':
       return textAt(service, 'spec', 'externalName')
     default:
       return '<unknown>'
   }
+}
+
+// kubernetes pkg/printers/internalversion, loadBalancerStatusStringer: loadBalancerWidth.
+const MAX_ADDRESSES = 16
+
+function shortened(addresses: string): string {
+  return addresses.length > MAX_ADDRESSES ? `${addresses.slice(0, MAX_ADDRESSES - 3)}...` : addresses
 }
 
 function portText(port: unknown): string {

@@ -2,7 +2,9 @@
 
 import type { Column } from './columns.ts'
 
+// cli-runtime pkg/printers, tabwriter.go: tabwriterPadding and tabwriterMinWidth, which counts the padding in.
 const GAP = 3
+const MIN_WIDTH = 6
 
 /** Lines with the column names first; ends in a newline. Empty without objects. */
 export function printTable(columns: readonly Column[], objects: readonly unknown[], nowMs: number): string {
@@ -25,7 +27,7 @@ export function layOut(rows: readonly (readonly string[])[]): string {
 }
 
 function pad(cell: string, index: number, { widths, last }: { widths: readonly number[]; last: number }): string {
-  return index === last ? cell : cell.padEnd((widths[index] ?? 0) + GAP)
+  return index === last ? cell : cell.padEnd(Math.max((widths[index] ?? 0) + GAP, MIN_WIDTH))
 }
 
 // kubectl cuts a cell at its first line break and marks the cut (cli-runtime pkg/printers, tableprinter.go).

@@ -1,6 +1,6 @@
 // A log of topics in memory, for tests: the port's contract, with compaction and failures on request.
 
-import { aborted } from '../base/abort.ts'
+import { abortable, aborted } from '../base/abort.ts'
 import { KubedeltaError } from '../base/errors.ts'
 import type {
   Appended,
@@ -102,8 +102,8 @@ export class MemoryTopicLog implements TopicLog {
         settled.catch(() => {})
         return appended
       },
-      flush: async () => {
-        await Promise.all(pending)
+      flush: async (signal) => {
+        await abortable(Promise.all(pending), signal)
       },
       status: () => ({ pendingRecords: pending.size, lastAttemptAtMs: undefined }),
       [Symbol.asyncDispose]: async () => {},

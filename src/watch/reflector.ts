@@ -63,7 +63,7 @@ export interface ReflectorStatus {
   readonly lastSyncResourceVersion: string
   /** Whether a list was handed over whole. */
   readonly synced: boolean
-  /** When the apiserver was asked, or answered, last. */
+  /** When the apiserver was asked, or answered, last; absent while the sink holds it back, since then nobody asks or listens. */
   readonly lastAttemptAtMs: number | undefined
   readonly lastEventAtMs: number | undefined
   /**
@@ -129,10 +129,9 @@ export class Reflector {
       phase: phase.kind,
       lastSyncResourceVersion,
       synced,
-      lastAttemptAtMs,
+      lastAttemptAtMs: this.#unlessHeldBack(lastAttemptAtMs),
       lastEventAtMs: this.#lastEventAtMs,
-      watchEndsAtMs:
-        watchEndsAtMs === undefined || this.#isHeldBack ? undefined : Math.max(watchEndsAtMs, this.#heldBackUntilMs),
+      watchEndsAtMs: this.#unlessHeldBack(watchEndsAtMs),
       error: this.#error,
     }
   }
@@ -224,6 +223,10 @@ export class Reflector {
         return this.#log[output.level](output.message, output.fields)
     }
     return output satisfies never
+  }
+
+  #unlessHeldBack(atMs: number | undefined): number | undefined {
+    return atMs === undefined || this.#isHeldBack ? undefined : Math.max(atMs, this.#heldBackUntilMs)
   }
 
   async #heldBack(pending: Promise<void>): Promise<void> {

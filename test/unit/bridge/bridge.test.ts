@@ -185,6 +185,42 @@ describe('bridge', () => {
     assert.match(await running.metrics(), /kubedelta_fenced_total 1/)
   })
 
+  test('counts one takeover, however many appends and progress records it refuses', async () => {
+    for (const objects of [0, 3]) {
+      const t = new BridgeHarness()
+      const running = t.start()
+      await t.untilEqual(running)
+      await t.log.openWriter({ topic: TOPIC, transactionalId: 'x', signal: new AbortController().signal })
+      for (let n = 0; n < objects; n++) t.source.add({ name: `a${n}` })
+      if (objects === 0) for (let n = 0; n < 7; n++) await t.clock.advance(10_000)
+      await assert.rejects(running.ended, (error) => error instanceof KubedeltaError && error.code === 'fenced')
+      assert.match(await running.metrics(), /kubedelta_fenced_total 1\n/)
+    }
+  })
+
+  test('creates no topic where another one is refused', async () => {
+    const t = new BridgeHarness()
+    const other = { ...t.source.resource, resource: 'configmaps' }
+    const topic = 'kubedelta.test.configmaps'
+    const { signal } = new AbortController()
+    await t.log.admin.create({ topic, partitions: 1, replicationFactor: 1, config: new Map() }, signal)
+    t.log.inject(topic, 0, { key: Buffer.from('x/y'), value: Buffer.from('foreign'), headers: [], timestampMs: 0 })
+    const selected = { namespaces: [], labelSelector: '', fieldSelector: '', partitions: undefined, named: true }
+    const resources = [t.source.resource, other].map((resource) => ({ ...selected, resource }))
+    const running = t.start({ resources })
+    await assert.rejects(running.ended, (error) => error instanceof KubedeltaError && error.code === 'topic-foreign')
+    assert.deepEqual(await t.log.admin.list(signal), [topic])
+    assert.equal(t.controls(topic).length, 0, 'nothing is fenced')
+  })
+
+  test('stops while no broker acknowledges its fence', async () => {
+    const t = new BridgeHarness()
+    t.log.holdAcks()
+    const running = t.start()
+    await t.until(() => t.controls().length === 1, 'a fence')
+    await running.stop()
+  })
+
   test('refuses to start when a named resource may not be listed', async () => {
     const t = new BridgeHarness()
     const forbidden = new KubedeltaError('forbidden', 'Cannot list pods: forbidden')

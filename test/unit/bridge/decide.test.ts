@@ -53,6 +53,7 @@ const cases: ReadonlyArray<readonly [string, IndexEntry | undefined, Sighting, I
   ],
   ['a changed policy leaves alone what it does not change', same, firstList, otherPolicy, { kind: 'nothing' }],
   ['what was withheld waits for its next version', withheld, relist, synced, { kind: 'nothing' }],
+  ['and under another policy after its first list as well', withheld, relist, otherPolicy, { kind: 'nothing' }],
   [
     'what was withheld is tried again under another policy',
     withheld,

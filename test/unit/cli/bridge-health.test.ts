@@ -54,9 +54,44 @@ describe('liveness of a bridge', () => {
     }
     await running.stop()
   })
+
+  test('does not end while the log takes nothing and a list has to wait for it', async () => {
+    const t = new BridgeHarness()
+    const { running, health } = await watching(t)
+    const acknowledge = t.log.holdAcks()
+    // More than the budget of the harness holds.
+    for (let n = 0; n < 20; n++) {
+      t.source.add({ name: `big-${n}`, body: { spec: 'x'.repeat(100_000) } }, { dropWatch: true })
+    }
+    t.source.resetWatch()
+    for (let n = 0; n < 5 && t.lines().length < 3; n++) {
+      await t.until(() => t.clock.sleepers > 0, 'the reflector waits')
+      await t.clock.advance(5_000)
+    }
+    await t.until(() => t.lines().length > 3, 'a part of the list')
+    await t.clock.advance(10 * MINUTE_MS)
+    assert.deepEqual(health.live(), { ok: true, checks: [] })
+    acknowledge()
+    await t.untilEqual(running)
+    await running.stop()
+  })
 })
 
 describe('readiness of a bridge', () => {
+  test('shows a group that discovery could not reach, and does not wait for it', async () => {
+    const t = new BridgeHarness()
+    const { running } = await watching(t)
+    const health = bridgeHealth(running.bridge, t.clock, { unreachableGroups: ['metrics.example.com'] })
+    const { ok, checks } = health.ready()
+    assert.equal(ok, true)
+    assert.deepEqual(checks.at(-1), {
+      name: '*.metrics.example.com',
+      ok: false,
+      detail: 'degraded: discovery could not reach this group',
+    })
+    await running.stop()
+  })
+
   test('begins when its topics are checked and hold the first list', async () => {
     const t = new BridgeHarness()
     t.source.add({ name: 'a' })
@@ -79,6 +114,23 @@ describe('readiness of a bridge', () => {
     list.resolve()
     await t.untilEqual(running)
     assert.equal(health.ready().ok, true)
+    await running.stop()
+  })
+
+  test('begins when the first list is acknowledged, not when it is on its way', async () => {
+    const t = new BridgeHarness()
+    t.source.add({ name: 'a' })
+    const list = Promise.withResolvers<void>()
+    t.source.failNext('watch', { kind: 'slow', until: list.promise })
+    const running = t.start()
+    const health = bridgeHealth(running.bridge, t.clock)
+    await t.until(() => t.controls().length > 0, 'a fence')
+    const acknowledge = t.log.holdAcks()
+    list.resolve()
+    await t.until(() => t.controls().length > 1, 'a progress record on its way')
+    assert.equal(health.ready().ok, false)
+    acknowledge()
+    await t.until(() => health.ready().ok, 'ready')
     await running.stop()
   })
 
