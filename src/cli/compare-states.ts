@@ -1,38 +1,47 @@
 // Compares what a cluster lists with what a topic holds, telling real differences from changes on their way.
 
-/** Key -> uid and resourceVersion, as one text. */
-export type States = ReadonlyMap<string, string>
+import { compareResourceVersions } from '../object/resource-version.ts'
+
+export interface State {
+  readonly uid: string
+  readonly resourceVersion: string
+}
+
+/** Key -> what is there. */
+export type States = ReadonlyMap<string, State>
 
 export interface Difference {
-  readonly kind: 'settled' | 'moving'
-  /** Keys that only the cluster has. Sorted, as the others. */
+  /** Keys that only the list has: real where the object still exists, on its way where it was deleted since. Sorted, as the others. */
   readonly missing: readonly string[]
-  /** Keys that only the topic has. */
+  /** Keys that only the topic has, and had when the list was made. */
   readonly extra: readonly string[]
-  /** Keys at different versions. */
+  /** Keys of which the topic has another version, and had it when the list was made. */
   readonly stale: readonly string[]
-  /** Key -> both sides, for the next comparison. */
-  readonly sides: ReadonlyMap<string, string>
 }
 
 /**
- * The differences of one comparison.
+ * What differs between a consistent list and a topic that has come at least as far.
  *
- * `settled` when there are none, or when each was there in the comparison before with the very same versions on both sides: what
- * was only on its way has moved since.
- * @param before the comparison before this one
+ * The topic may be ahead: what it has from after the list is no difference.
+ * @param listedAt the list's resourceVersion; the topic holds everything up to it
  */
-export function compareStates(cluster: States, topic: States, before: Difference | undefined): Difference {
-  const missing = [...cluster.keys()].filter((key) => !topic.has(key)).toSorted(byText)
-  const extra = [...topic.keys()].filter((key) => !cluster.has(key)).toSorted(byText)
-  const stale = [...cluster]
-    .flatMap(([key, state]) => (topic.has(key) && topic.get(key) !== state ? [key] : []))
-    .toSorted(byText)
-  const sides = new Map(
-    [...missing, ...extra, ...stale].map((key) => [key, `${cluster.get(key) ?? ''} | ${topic.get(key) ?? ''}`]),
-  )
-  const isSettled = [...sides].every(([key, side]) => before?.sides.get(key) === side)
-  return { kind: isSettled ? 'settled' : 'moving', missing, extra, stale, sides }
+export function compareStates(cluster: States, topic: States, listedAt: string): Difference {
+  const isAhead = ({ resourceVersion }: State): boolean => (compareResourceVersions(resourceVersion, listedAt) ?? 0) > 0
+  const missing = [...cluster.keys()].filter((key) => !topic.has(key))
+  const extra: string[] = []
+  const stale: string[] = []
+  for (const [key, held] of topic) {
+    const listed = cluster.get(key)
+    if (isAhead(held)) continue
+    if (listed === undefined) extra.push(key)
+    else if (listed.uid !== held.uid || listed.resourceVersion !== held.resourceVersion) stale.push(key)
+  }
+  return { missing: missing.toSorted(byText), extra: extra.toSorted(byText), stale: stale.toSorted(byText) }
+}
+
+/** The missing keys whose object still exists, by a later list: nobody has deleted it, so the topic lacks it. */
+export function stillThere(missing: readonly string[], before: States, later: States): readonly string[] {
+  return missing.filter((key) => before.get(key)?.uid === later.get(key)?.uid)
 }
 
 function byText(a: string, b: string): number {

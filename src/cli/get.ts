@@ -27,6 +27,7 @@ import { showRebuilding } from './rebuild-progress.ts'
  */
 export async function get(options: GetOptions, context: CommandContext): Promise<number> {
   const { output, clock } = context
+  if (options.selector !== undefined && options.name !== undefined) throw nameAndSelector(options.name)
   const print = objectPrinter(options.output)
   const namespace = options.allNamespaces ? undefined : (options.namespace ?? defaultNamespace(context))
   await using log = await openLog(options.from, options, context)
@@ -35,8 +36,6 @@ export async function get(options: GetOptions, context: CommandContext): Promise
   const keys = options.name === undefined ? undefined : [...new Set([keyOf(namespace, options.name), options.name])]
   const found = await readCache({ resource, log, keys, options }, context)
   const objects = found.filter(({ key }) => isIn(key, namespace))
-  if (options.selector !== undefined && options.name !== undefined) throw nameAndSelector(options.name)
-
   if (objects.length === 0) {
     if (options.name !== undefined) {
       output.warn(`kubedelta: ${resource} ${JSON.stringify(options.name)} not found`)

@@ -10,18 +10,20 @@ import { textAt } from '../print/fields.ts'
 import { createHttpSource } from '../watch/http-source.ts'
 import type { ListWatch } from '../watch/source.ts'
 import type { VerifyOptions } from './command-options.ts'
-import { compareStates, type States, type Difference } from './compare-states.ts'
+import { compareStates, stillThere, type State, type States } from './compare-states.ts'
 import type { CommandContext } from './context.ts'
 import { openCluster, type OpenCluster } from './open-cluster.ts'
 import { openLog } from './open-log.ts'
 import { resolveResources, type SelectedResource } from './resolve-resources.ts'
 
 /**
- * Lists each resource, waits until its topic has come as far, and compares; a JSON line a resource on stdout.
+ * Lists each resource, waits until its topic has come as far, and compares; a JSON line a resource on stdout, in
+ * the order in which they were named.
  *
- * A live cluster changes between list and comparison: a difference counts once a second, later list shows the same one.
+ * A live cluster changes between list and comparison: what the topic has from after the list is no difference, and what it lacks counts
+ * where a second list still has it.
  *
- * @returns the exit code: 0 all the same, 1 something differs, 3 something could not be told in time
+ * @returns the exit code: 0 all the same, 1 something differs, 3 something could not be told in time, or before a signal
  * @throws KubedeltaError for wrong usage and what keeps it from starting
  */
 export async function verify(options: VerifyOptions, context: CommandContext): Promise<number> {
@@ -43,11 +45,13 @@ export async function verify(options: VerifyOptions, context: CommandContext): P
   const caches = selected.map((each) => factory.cache<unknown>(resourceName(each.resource)))
   const running = factory.run(either)
   try {
-    const codes = await Promise.race([
-      Promise.all(selected.map((each, n) => verifyOne(each, caches[n], { cluster, signal: either }, context))),
-      running.then(() => [3]),
-    ])
-    signal.throwIfAborted()
+    const verified = Promise.all(
+      selected.map((each, n) => verifyOne(each, caches[n], { cluster, signal: either }, context)),
+    )
+    // Where the caches end first, each resource still says what came of it.
+    const verdicts = await Promise.race([verified, running.then(() => verified)])
+    for (const { line } of verdicts) if (line !== undefined) await context.output.write(`${JSON.stringify(line)}\n`)
+    const codes = verdicts.map(({ code }) => code)
     return codes.includes(1) ? 1 : Math.max(...codes, 0)
   } finally {
     stop.abort()
@@ -62,38 +66,38 @@ interface Verification {
   readonly signal: AbortSignal
 }
 
+interface Verdict {
+  /** What is printed; absent where it could not be told. */
+  readonly line?: object
+  readonly code: number
+}
+
 async function verifyOne(
   selected: SelectedResource,
   cache: TopicCache<unknown> | undefined,
   { cluster, signal }: Verification,
   { output }: CommandContext,
-): Promise<number> {
+): Promise<Verdict> {
   const resource = resourceName(selected.resource)
   if (cache === undefined) throw new KubedeltaError('internal', `Cannot verify ${resource}: it has no cache`)
   try {
     await cache.whenLive(signal)
     const sources = sourcesOf(selected, cluster)
-    let before: Difference | undefined
-    for (;;) {
-      const { states, resourceVersion } = await listStates(sources, signal)
-      await cache.waitForResourceVersion(resourceVersion, signal)
-      const held = heldStates(cache, selected.namespaces)
-      const difference = compareStates(states, held, before)
-      if (difference.kind === 'settled') {
-        const { missing, extra, stale } = difference
-        const line = { resource, cluster: states.size, topic: held.size, missing, extra, stale }
-        await output.write(`${JSON.stringify(line)}\n`)
-        return missing.length + extra.length + stale.length === 0 ? 0 : 1
-      }
-      before = difference
-    }
+    const { states, resourceVersion } = await listStates(sources, signal)
+    await cache.waitForResourceVersion(resourceVersion, signal)
+    const held = heldStates(cache, selected)
+    const { missing, extra, stale } = compareStates(states, held, resourceVersion)
+    const again = missing.length === 0 ? states : (await listStates(sources, signal)).states
+    const lacking = stillThere(missing, states, again)
+    const line = { resource, cluster: states.size, topic: held.size, missing: lacking, extra, stale }
+    return { line, code: lacking.length + extra.length + stale.length === 0 ? 0 : 1 }
   } catch (cause) {
     const error = fromUnknown(cause, `Cannot verify ${resource}`)
     if (error.code !== 'aborted' && error.code !== 'timeout' && !signal.aborted) throw error
     output.warn(
       `kubedelta: cannot tell whether ${resource} is equal: its topic did not come as far as the cluster in time`,
     )
-    return 3
+    return { code: 3 }
   }
 }
 
@@ -112,7 +116,7 @@ async function listStates(
   sources: readonly ListWatch[],
   signal: AbortSignal,
 ): Promise<{ readonly states: States; readonly resourceVersion: string }> {
-  const states = new Map<string, string>()
+  const states = new Map<string, State>()
   let resourceVersion = ''
   for (const source of sources) {
     let token = ''
@@ -123,7 +127,7 @@ async function listStates(
         for (const frame of frames) {
           if (frame.kind === 'item') {
             const { namespace, name, uid, resourceVersion: version } = frame.object
-            states.set(keyOf(namespace, name), `${uid} ${version}`)
+            states.set(keyOf(namespace, name), { uid, resourceVersion: version })
           } else {
             token = frame.continue
             resourceVersion = frame.resourceVersion
@@ -135,14 +139,18 @@ async function listStates(
   return { states, resourceVersion }
 }
 
-function heldStates(cache: TopicCache<unknown>, namespaces: readonly string[]): States {
-  const lists = namespaces.length === 0 ? [cache.list()] : namespaces.map((namespace) => cache.list({ namespace }))
+/** What the topic holds of the selection; a field selector has to be the bridge's own, since only the apiserver can apply it. */
+function heldStates(cache: TopicCache<unknown>, { namespaces, labelSelector: labels }: SelectedResource): States {
+  const lists =
+    namespaces.length === 0
+      ? [cache.list({ labels })]
+      : namespaces.map((namespace) => cache.list({ namespace, labels }))
   return new Map(
     lists
       .flat()
       .map((object) => [
         keyOf(textAt(object, 'metadata', 'namespace'), textAt(object, 'metadata', 'name')),
-        `${textAt(object, 'metadata', 'uid')} ${textAt(object, 'metadata', 'resourceVersion')}`,
+        { uid: textAt(object, 'metadata', 'uid'), resourceVersion: textAt(object, 'metadata', 'resourceVersion') },
       ]),
   )
 }

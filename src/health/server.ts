@@ -105,10 +105,12 @@ export async function openHealthServer(options: HealthServerOptions): Promise<He
 
 /** The port, once the worker listens. */
 async function listening(worker: Worker, { host, port }: HealthServerOptions): Promise<number> {
+  // Listened for from the start: a thread that says that it cannot listen may have ended before the next turn.
+  const exited = new Promise((resolve) => worker.once('exit', resolve))
   const [message]: FromServer[] = await once(worker, 'message')
   if (message?.kind === 'listening') return message.port
   if (message?.kind !== 'cannot-listen') throw new TypeError('Cannot serve health: wanted to hear where it listens')
-  await once(worker, 'exit')
+  await exited
   const busy = message.code === 'EADDRINUSE'
   throw new KubedeltaError(
     'usage',

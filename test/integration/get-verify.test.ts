@@ -84,7 +84,7 @@ test('get of an empty namespace says what kubectl says', async () => {
 // Each waits for a bookmark of the apiserver, which comes about once a minute: so they wait side by side.
 test('verify tells equal topics by 0, a topic that lacks something by 1, one that does not come as far in time by 3', async () => {
   const part = ['-r', 'configmaps', '--prefix', 'part']
-  const other = await story.bridge([...part, '-l', 'app=cart'])
+  await using other = await story.bridge([...part, '-l', 'app=cart'])
   const [equal, differs] = await Promise.all([verify(['-r', 'configmaps,nodes']), verify(part)])
   assert.equal(equal.code, 0, equal.stderr)
   assert.deepEqual(

@@ -31,7 +31,7 @@ before(async () => {
 after(() => life.disposeAsync())
 
 async function apply(namespace: string, ...objects: readonly object[]): Promise<void> {
-  const stdin = objects.map((object) => JSON.stringify(object)).join('\n---\n')
+  const stdin = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
   await plane.kubectl(['apply', '-n', namespace, '-f', '-'], { stdin })
 }
 

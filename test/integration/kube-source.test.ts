@@ -60,28 +60,30 @@ before(async () => {
   await plane.kubectl(['create', 'namespace', 'shop'])
   await plane.kubectl(['apply', '-f', '-'], { stdin: JSON.stringify(CRD) })
   await plane.kubectl(['wait', '--for=condition=Established', 'crd/carts.shop.example.com'])
-  await plane.kubectl(['apply', '-n', 'shop', '-f', '-'], { stdin: manifests(0, 7).join('\n---\n') })
+  await plane.kubectl(['apply', '-n', 'shop', '-f', '-'], { stdin: manifests(0, 7) })
   catalogue = await discover(client, signal)
 })
 
 after(() => life.disposeAsync())
 
-function manifests(from: number, to: number): readonly string[] {
+/** Config maps and carts, as one List. */
+function manifests(from: number, to: number): string {
   const names = Array.from({ length: to - from }, (_, index) => `n${from + index}`)
-  return names.flatMap((name) => [
-    JSON.stringify({
+  const items = names.flatMap((name) => [
+    {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name, labels: { app: name } },
       data: { text: 'ü "quoted" \\ \u2028 <tag>' },
-    }),
-    JSON.stringify({
+    },
+    {
       apiVersion: 'shop.example.com/v1',
       kind: 'Cart',
       metadata: { name },
       spec: { big: 9_007_199_254_740_991, list: [{ kind: 'x' }, null], kind: 'inner' },
-    }),
+    },
   ])
+  return JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
 }
 
 function sourceOf(

@@ -114,7 +114,8 @@ describe('kubectl', () => {
     assert.equal(await kubectl(['label', 'cm', 'settings', 'app=shop']), 'configmap/settings labeled')
     assert.equal(await kubectl(['get', 'cm', '-l', 'app=shop', '-o', 'jsonpath={.items[*].data.color}']), 'red')
     assert.match(await kubectl(['get', 'namespaces']), /^NAME +AGE\ndefault /)
-    assert.equal(await kubectl(['delete', 'cm', 'settings']), 'configmap "settings" deleted from default namespace')
+    // Newer ones say from which namespace.
+    assert.match(await kubectl(['delete', 'cm', 'settings']), /^configmap "settings" deleted/)
     assert.equal(await kubectl(['get', 'cm', '-o', 'name']), '')
     assert.match(await kubectl(['api-resources', '-o', 'name']), /^deployments.apps$/m)
     assert.match(await kubectl(['version']), /^Server Version: v1.36.0$/m)
