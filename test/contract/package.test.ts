@@ -48,6 +48,7 @@ test('each integration test names the real parts that it reaches', async () => {
     ['test/support/kafka.ts', 'kafka'],
     ['test/support/control-plane.ts', 'control-plane'],
     ['test/support/go-tool.ts', 'go'],
+    ['test/support/helm.ts', 'helm'],
   ])
   const folder = join(ROOT, 'test/integration')
   const wanted: string[] = []

@@ -176,7 +176,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     userKubeconfig: (user) => kubeconfigFor(user, userToken(user)),
     async tokenFor(serviceAccount, namespace) {
       const made = await kubectl(['create', 'serviceaccount', serviceAccount, '-n', namespace], { check: false })
-      if (made.code !== 0 && !made.stderr.includes('AlreadyExists')) throw new Error(made.stderr)
+      if (made.code !== 0 && !/already ?exists/i.test(made.stderr)) throw new Error(made.stderr)
       const { stdout } = await kubectl(['create', 'token', serviceAccount, '-n', namespace])
       return stdout.trim()
     },

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { controlPlaneBinary, hasControlPlaneBinary, onPath } from './control-plane-binaries.ts'
 import type { ControlPlaneBinary } from './control-plane-binaries.ts'
+import { hasHelmBinary, helmBinary } from './helm.ts'
 import { javaCommand, kafkaJars, kafkaJarsPath } from './kafka-jars.ts'
 
 const execute = promisify(execFile)
@@ -40,6 +41,20 @@ const NEEDS = {
     },
     async prepare() {
       for (const binary of BINARIES) await controlPlaneBinary(binary)
+    },
+  },
+  tmux: {
+    async missing() {
+      return onPath('tmux') === undefined ? ['tmux'] : []
+    },
+    async prepare() {},
+  },
+  helm: {
+    async missing() {
+      return hasHelmBinary() || onPath('go') !== undefined ? [] : ['go 1.26 or later']
+    },
+    async prepare() {
+      await helmBinary()
     },
   },
   go: {
