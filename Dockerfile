@@ -21,5 +21,5 @@ COPY --from=build /build/dist ./dist
 # User node of the base image, by number: Kubernetes cannot tell from a name that it is not root.
 USER 1000:1000
 EXPOSE 9464
-ENTRYPOINT ["node", "/app/bin/kubedelta.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "/app/bin/kubedelta.js"]
 CMD ["--help"]

@@ -51,6 +51,9 @@ export interface ProcessUsage {
 /** How often the bridge's counter of acknowledged records is read: each look costs it about a millisecond. */
 const POLL_MS = 20
 
+/** As the first line of bin/kubedelta.js, the script `kubedelta` and the image start it. */
+const INSTALLED = ['--max-semi-space-size=8']
+
 export async function startBridge(options: BridgeProcessOptions): Promise<BridgeProcess> {
   const { kubeconfig, brokers, cluster, nodeArgs = [], args = [] } = options
   const reservation = await reservePorts(1)
@@ -68,7 +71,7 @@ export async function startBridge(options: BridgeProcessOptions): Promise<Bridge
     kubeconfig,
   ]
   const spawnedAtMs = Date.now()
-  const child = spawn(process.execPath, [...nodeArgs, command, ...bridgeArgs, '--metrics-listen', listen, ...args], {
+  const child = spawn(process.execPath, [...INSTALLED, ...nodeArgs, command, ...bridgeArgs, '--metrics-listen', listen, ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const forget = atProcessEnd(() => child.kill('SIGKILL'))
