@@ -23,6 +23,7 @@ export type CommandLine =
     }
   | { readonly kind: 'verify'; readonly flags: ReadonlyMap<OptionKey, RawValue> }
   | { readonly kind: 'topics'; readonly flags: ReadonlyMap<OptionKey, RawValue>; readonly action: 'plan' | 'apply' }
+  | { readonly kind: 'demo'; readonly flags: ReadonlyMap<OptionKey, RawValue> }
 
 export interface CommandLineOptions {
   readonly version: string
@@ -75,7 +76,7 @@ export async function parseCommandLine(args: readonly string[], options: Command
   return chosen
 }
 
-const commandNames = ['run', 'tail', 'get', 'verify', 'topics'] as const satisfies readonly CommandName[]
+const commandNames = ['run', 'tail', 'get', 'verify', 'topics', 'demo'] as const satisfies readonly CommandName[]
 
 function commands(parser: Argv, choose: (line: CommandLine) => void): Argv {
   return parser
@@ -119,6 +120,13 @@ function commands(parser: Argv, choose: (line: CommandLine) => void): Argv {
     )
     .command('topics', 'Plan and create topics', (command) =>
       topicsCommand(topicsCommand(command, 'plan', choose), 'apply', choose),
+    )
+    .command(
+      'demo',
+      'Show all of it on this machine: a simulated cluster, the bridge, a log in a directory, caches; no cluster and no Kafka needed',
+      (command) =>
+        withOptions(command, 'demo').example('$0 demo --for 20s --keep ./demo-log', 'Leaves a log for tail and get'),
+      (argv) => choose({ kind: 'demo', flags: flagsOf('demo', argv, 1) }),
     )
 }
 

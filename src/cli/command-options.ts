@@ -74,6 +74,12 @@ export interface VerifyOptions extends Omit<ValuesOf<'verify'>, SelectionKey | '
   readonly partitions: ReadonlyMap<string, number>
 }
 
+/** Options of `demo`. */
+export interface DemoOptions extends ValuesOf<'demo'> {
+  /** undefined: until it is told to end, or as long as it is worth while nobody watches. */
+  readonly forMs: number | undefined
+}
+
 /** Everything that was said about the options of a command. */
 export interface OptionSources {
   readonly flags: RawValues
@@ -172,6 +178,21 @@ export function verifyOptions(sources: OptionSources): VerifyOptions {
     partitions: new Map(),
   }
 }
+
+/** @throws KubedeltaError `usage` */
+export function demoOptions(sources: OptionSources): DemoOptions {
+  const { values } = read('demo', sources)
+  if (values.forMs !== undefined && values.forMs < MIN_DEMO_MS) {
+    throw new KubedeltaError(
+      'usage',
+      `Cannot run the demo: wanted --for >= ${MIN_DEMO_MS / 1000}s: current value is ${values.forMs}ms`,
+    )
+  }
+  return values
+}
+
+/** A bridge that is killed in the middle needs time to be missed, and to be back. */
+const MIN_DEMO_MS = 5000
 
 function read<C extends CommandName>(command: C, sources: OptionSources): { raw: RawValues; values: ValuesOf<C> } {
   const raw = mergeRaw(command, [sources.flags, sources.environment, sources.file.values])

@@ -7,7 +7,7 @@ import { createLogger } from '../base/log.ts'
 import type { LogLevel } from '../base/log.ts'
 import { parseCommandLine } from './command-line.ts'
 import type { CommandLine } from './command-line.ts'
-import { getOptions, runOptions, tailOptions, topicsOptions, verifyOptions } from './command-options.ts'
+import { demoOptions, getOptions, runOptions, tailOptions, topicsOptions, verifyOptions } from './command-options.ts'
 import type { OptionSources } from './command-options.ts'
 import { readConfigFile } from './config-file.ts'
 import { errorLine, processOutput } from './context.ts'
@@ -92,6 +92,11 @@ async function prepare(line: Exclude<CommandLine, { kind: 'print' }>): Promise<P
       const options = topicsOptions(line.action, sources)
       const { topics } = await import('./topics.ts')
       return { logLevel: options.logLevel, execute: (context) => topics(options, context) }
+    }
+    case 'demo': {
+      const options = demoOptions(sources)
+      const { demo } = await import('./demo.ts')
+      return { logLevel: 'warn', execute: (context) => demo(options, context) }
     }
     default:
       return line satisfies never

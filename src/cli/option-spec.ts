@@ -1,6 +1,6 @@
 // What there is to say about one process option, and its names as flag and environment variable.
 
-export type CommandName = 'run' | 'tail' | 'get' | 'verify' | 'topics'
+export type CommandName = 'run' | 'tail' | 'get' | 'verify' | 'topics' | 'demo'
 
 export type OptionGroup = 'What' | 'Kubernetes' | 'Kafka' | 'Topics' | 'Output' | 'Process'
 

@@ -2,6 +2,7 @@
 
 import type { CommandName, OptionSpec } from './option-spec.ts'
 
+/** All that work on a log that is there; the demo makes its own. */
 const all = ['run', 'tail', 'get', 'verify', 'topics'] as const
 const readers = ['tail', 'get', 'verify'] as const
 const bridge = ['run', 'topics'] as const
@@ -11,6 +12,7 @@ const ofSelection = { commands: ['run', 'verify'], group: 'What' } as const
 const ofTopics = { commands: ['run'], group: 'Topics' } as const
 const ofCluster = { commands: choosers, group: 'Kubernetes' } as const
 const ofKafka = { commands: all, group: 'Kafka' } as const
+const ofDemo = { commands: ['demo'], group: 'What', outsideFile: true } as const
 const ofTail = { commands: ['tail'], group: 'Output', outsideFile: true } as const
 
 /** All options that are built, by their key in a configuration file. A flag that is not here is refused as unknown. */
@@ -264,6 +266,20 @@ export const options = {
     description: 'How long the topics may take to come as far as the cluster',
     commands: ['verify'],
     group: 'Process',
+  },
+  for: {
+    type: 'duration',
+    placeholder: 'DURATION',
+    description: 'How long the simulated cluster lives, at least 5s; start and comparison come on top',
+    defaultText: 'until Ctrl-C on a terminal, 20s elsewhere',
+    ...ofDemo,
+  },
+  keep: {
+    type: 'string',
+    placeholder: 'DIR',
+    description: 'Leaves the log in this directory, new or empty, to explore with tail and get',
+    defaultText: 'the log is removed',
+    ...ofDemo,
   },
   startupTimeout: {
     type: 'duration',

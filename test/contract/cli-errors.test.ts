@@ -28,7 +28,7 @@ const cases: readonly Case[] = [
   {
     name: 'no command',
     args: [],
-    line: 'Cannot read command line: wanted a command: run, tail, get, verify, topics: see kubedelta --help',
+    line: 'Cannot read command line: wanted a command: run, tail, get, verify, topics, demo: see kubedelta --help',
   },
   {
     name: 'an unknown command',
@@ -91,6 +91,16 @@ const cases: readonly Case[] = [
     name: 'a topic in a directory that is not there',
     args: ['tail', 'pods', '--from', 'file:/does/not/exist'],
     line: 'Cannot tail kubedelta.kubernetes.pods: wanted a topic that exists: no topic begins with kubedelta.',
+  },
+  {
+    name: 'a demo that is too short',
+    args: ['demo', '--for', '4s'],
+    line: 'Cannot run the demo: wanted --for >= 5s: current value is 4000ms',
+  },
+  {
+    name: 'a demo in a directory that is in use',
+    args: ['demo', '--keep', folder],
+    line: new RegExp(`^Cannot keep the log in ${folder}: wanted a new or empty directory: it holds ".+"$`),
   },
   {
     name: 'a missing cluster',

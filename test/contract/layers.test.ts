@@ -90,6 +90,14 @@ test('folders import only what the table allows', () => {
   assert.deepEqual(wrong, [])
 })
 
+test('of the command line only the demo uses what is made for tests', () => {
+  const users = inner.filter(({ from, to }) => folderOf(from) === 'cli' && folderOf(to) === 'testing')
+  assert.deepEqual(
+    users.map(({ from }) => from).filter((from) => !/^cli\/demo(?:\.ts$|\/)/.test(from)),
+    [],
+  )
+})
+
 test('no file imports itself over others, type imports included', () => {
   const targets = new Map<string, string[]>()
   for (const { from, to } of inner) targets.set(from, [...(targets.get(from) ?? []), to])

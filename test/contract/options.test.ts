@@ -108,6 +108,7 @@ const flags: Readonly<Record<CommandName, readonly string[]>> = {
     ...kafka,
     ...process,
   ],
+  demo: ['--for', '--keep'],
 }
 
 const defaults: Readonly<Record<string, string>> = {
@@ -123,6 +124,8 @@ const defaults: Readonly<Record<string, string>> = {
   partitions: '1 each',
   resync: 'never',
   timeout: '3m',
+  for: 'until Ctrl-C on a terminal, 20s elsewhere',
+  keep: 'the log is removed',
 }
 
 const words: Readonly<Record<CommandName, readonly string[]>> = {
@@ -131,9 +134,10 @@ const words: Readonly<Record<CommandName, readonly string[]>> = {
   get: ['get'],
   verify: ['verify'],
   topics: ['topics', 'plan'],
+  demo: ['demo'],
 }
 
-const commands: readonly CommandName[] = ['run', 'tail', 'get', 'verify', 'topics']
+const commands: readonly CommandName[] = ['run', 'tail', 'get', 'verify', 'topics', 'demo']
 
 for (const command of commands) {
   describe(command, () => {

@@ -68,9 +68,9 @@ describe('parseCommandLine', () => {
   })
 
   const bad: ReadonlyArray<readonly [args: readonly string[], message: RegExp]> = [
-    [[], /: wanted a command: run, tail, get, verify, topics/],
+    [[], /: wanted a command: run, tail, get, verify, topics, demo/],
     [['rnu'], /: unknown command "rnu": did you mean run$/],
-    [['serve'], /: unknown command "serve": wanted one of run, tail, get, verify, topics$/],
+    [['serve'], /: unknown command "serve": wanted one of run, tail, get, verify, topics, demo$/],
     [['topics'], /: wanted topics plan or topics apply$/],
     [['topics', 'paln'], /: wanted topics plan or topics apply: did you mean plan$/],
     [['run', '--namespce', 'a'], /: unknown flag --namespce: did you mean --namespace$/],
