@@ -71,9 +71,13 @@ export async function startBridge(options: BridgeProcessOptions): Promise<Bridge
     kubeconfig,
   ]
   const spawnedAtMs = Date.now()
-  const child = spawn(process.execPath, [...INSTALLED, ...nodeArgs, command, ...bridgeArgs, '--metrics-listen', listen, ...args], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    [...INSTALLED, ...nodeArgs, command, ...bridgeArgs, '--metrics-listen', listen, ...args],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  )
   const forget = atProcessEnd(() => child.kill('SIGKILL'))
   const ended = once(child, 'exit').finally(forget)
   const lines = new LogLines()
