@@ -1,5 +1,6 @@
 // Every process option once, as data: flags, environment variables, configuration keys and help are made from it.
 
+import { clusterOptions, kafkaOptions } from './connection-options.ts'
 import type { CommandName, OptionSpec } from './option-spec.ts'
 
 /** All that work on a log that is there; the demo makes its own. */
@@ -10,8 +11,6 @@ const choosers = ['run', 'verify', 'topics'] as const
 const ofRun = { commands: ['run'], group: 'What' } as const
 const ofSelection = { commands: ['run', 'verify'], group: 'What' } as const
 const ofTopics = { commands: ['run'], group: 'Topics' } as const
-const ofCluster = { commands: choosers, group: 'Kubernetes' } as const
-const ofKafka = { commands: all, group: 'Kafka' } as const
 const ofDemo = { commands: ['demo'], group: 'What', outsideFile: true } as const
 const ofTail = { commands: ['tail'], group: 'Output', outsideFile: true } as const
 
@@ -106,49 +105,7 @@ export const options = {
     defaultText: 'never',
     ...ofRun,
   },
-  kubeconfig: {
-    type: 'string',
-    placeholder: 'FILE',
-    description: 'Credentials for the apiserver',
-    defaultText: 'KUBECONFIG, ~/.kube/config, in-cluster',
-    ...ofCluster,
-  },
-  context: {
-    type: 'string',
-    placeholder: 'NAME',
-    description: 'Context of the kubeconfig',
-    defaultText: 'its current context',
-    ...ofCluster,
-  },
-  server: {
-    type: 'string',
-    placeholder: 'URL',
-    description: 'Address of the apiserver, in place of the kubeconfig',
-    ...ofCluster,
-  },
-  certificateAuthority: {
-    type: 'string',
-    placeholder: 'FILE',
-    description: 'CA certificates for the apiserver, PEM',
-    ...ofCluster,
-  },
-  insecureSkipTlsVerify: { type: 'boolean', description: "Do not check the apiserver's certificate", ...ofCluster },
-  qps: {
-    type: 'integer',
-    minimum: 1,
-    default: 50,
-    placeholder: 'N',
-    description: 'Requests per second to the apiserver, in the long run',
-    ...ofCluster,
-  },
-  burst: {
-    type: 'integer',
-    minimum: 1,
-    default: 100,
-    placeholder: 'N',
-    description: 'Requests to the apiserver that may go out at once',
-    ...ofCluster,
-  },
+  ...clusterOptions,
   clusterId: {
     type: 'string',
     placeholder: 'ID',
@@ -156,44 +113,7 @@ export const options = {
     commands: ['run'],
     group: 'Kubernetes',
   },
-  kafkaTls: { type: 'boolean', description: 'Speak TLS to the brokers, trusting public CAs', ...ofKafka },
-  kafkaTlsCa: {
-    type: 'string',
-    placeholder: 'FILE',
-    description: 'CA certificates for the brokers, PEM; turns TLS on',
-    ...ofKafka,
-  },
-  kafkaTlsCert: {
-    type: 'string',
-    placeholder: 'FILE',
-    description: 'Client certificate for the brokers, PEM; turns TLS on',
-    ...ofKafka,
-  },
-  kafkaTlsKey: { type: 'string', placeholder: 'FILE', description: 'Key of the client certificate, PEM', ...ofKafka },
-  kafkaSaslMechanism: {
-    type: 'choice',
-    choices: ['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'],
-    description: 'SASL mechanism for the brokers',
-    ...ofKafka,
-  },
-  kafkaSaslUsername: {
-    type: 'string',
-    placeholder: 'NAME',
-    description: 'SASL user; the password comes from --kafka-sasl-password-file or KUBEDELTA_KAFKA_SASL_PASSWORD',
-    ...ofKafka,
-  },
-  kafkaSaslPasswordFile: {
-    type: 'string',
-    placeholder: 'FILE',
-    description: 'File that holds the SASL password',
-    ...ofKafka,
-  },
-  kafkaSaslTokenFile: {
-    type: 'string',
-    placeholder: 'FILE',
-    description: 'File that holds the OAUTHBEARER token, read again for each connection',
-    ...ofKafka,
-  },
+  ...kafkaOptions,
   prefix: {
     type: 'string',
     placeholder: 'TEXT',
