@@ -1,4 +1,4 @@
-// What `import ... from 'kubedelta/testing'` offers: a cluster, a source, a topic and a clock for tests.
+// What `import ... from 'kubedelta/testing'` offers: a cluster, a source, a topic, a cache and a clock for tests.
 
 export { SimulatedCluster, startSimulatedCluster } from './simulated/cluster.ts'
 export type { SimulatedClusterOptions, WatchStrike } from './simulated/cluster.ts'
@@ -12,5 +12,7 @@ export type { FakeChange, FakeRequest, FakeSourceOptions } from './fake-source.t
 export type { FakeFault } from './fake-faults.ts'
 export { fakeObject, PODS } from './fake-objects.ts'
 export type { FakeObject } from './fake-objects.ts'
+export { filledCache } from './filled-cache.ts'
+export type { FilledCache, FilledCacheOptions } from './filled-cache.ts'
 export { MemoryTopicLog } from './memory-topic.ts'
 export { ManualClock } from './manual-clock.ts'
