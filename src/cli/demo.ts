@@ -89,15 +89,17 @@ interface Directory extends AsyncDisposable {
   readonly path: string
 }
 
-/** Gone when it is disposed of, and when the process exits before: at a second Ctrl-C. */
+/** Gone when it is disposed of, and when the process exits before: at a second Ctrl-C, or with its terminal. */
 async function temporaryDirectory(): Promise<Directory> {
   const path = await mkdtemp(join(tmpdir(), 'kubedelta-demo-'))
   const remove = (): void => rmSync(path, { recursive: true, force: true, maxRetries: 5 })
-  process.once('exit', remove)
+  // Unheard, it ends the process before anything is removed. 128 + 1, as shells say it.
+  const hangUp = (): never => process.exit(129)
+  process.once('exit', remove).once('SIGHUP', hangUp)
   return {
     path,
     async [Symbol.asyncDispose]() {
-      process.off('exit', remove)
+      process.off('exit', remove).off('SIGHUP', hangUp)
       remove()
     },
   }

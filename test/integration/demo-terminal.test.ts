@@ -2,8 +2,11 @@
 // `kubedelta demo` on a terminal: a view that fits its size, and a terminal that is as it was afterwards.
 
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, test } from 'node:test'
+import { temporaryFolder } from '../support/leftovers.ts'
+import { ready } from '../support/ready.ts'
 import { Terminal } from '../support/terminal.ts'
 
 const BIN = resolve(import.meta.dirname, '../../bin/kubedelta.js')
@@ -19,8 +22,7 @@ const RESOURCES = [
   'secrets',
   'events',
 ]
-/** What tmux writes when the command has ended with code 0. */
-const ENDED = /^Pane is dead \(status 0,/m
+const ENDED = /^ended with 0$/m
 const RECORD = /^ +[\d.]+ s  (?:ADDED|UPDATED|DELETED) +(?:LIST|WATCH|RECOVERY) +[a-z.]+ +[a-z0-9./-]+/
 
 for (const size of [
@@ -68,6 +70,19 @@ test('Ctrl-C ends the view with a summary and code 0', async () => {
   await terminal.press('C-c')
   const end = await terminal.until((screen) => ENDED.test(screen), 'its end')
   assert.match(end.join('\n'), /^Nothing was lost/m)
+})
+
+test('a terminal that is closed leaves no log behind', async () => {
+  using folder = temporaryFolder('demo')
+  const leftovers = (): readonly string[] =>
+    readdirSync(folder.path).filter((name) => name.startsWith('kubedelta-demo'))
+  {
+    const command = `TMPDIR='${folder.path}' '${process.execPath}' '${BIN}' demo`
+    await using terminal = await Terminal.start(command, { columns: 80, rows: 24 })
+    await terminal.until((screen) => /bridge \d+ running/.test(screen), 'a bridge that runs')
+    assert.equal(leftovers().length, 1)
+  }
+  await ready(async () => assert.deepEqual(leftovers(), []), { what: 'an end without leftovers', timeoutMs: 10_000 })
 })
 
 /** Every resource has its row, and no row is wrapped. */

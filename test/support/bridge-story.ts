@@ -29,10 +29,13 @@ export async function startStory(
   options: { readonly plane?: ControlPlaneOptions; readonly kafka?: KafkaOptions } = {},
 ): Promise<BridgeStory> {
   await using stack = new AsyncDisposableStack()
-  const [kafka, plane] = await Promise.all([
+  const starting = [
     startKafka(options.kafka).then((started) => stack.use(started)),
     startControlPlane(options.plane).then((started) => stack.use(started)),
-  ])
+  ] as const
+  // Both are waited for, so that the stack ends the one that has started when the other has not.
+  await Promise.allSettled(starting)
+  const [kafka, plane] = await Promise.all(starting)
   const { brokers } = kafka
   const life = stack.move()
   return {

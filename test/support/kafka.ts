@@ -63,7 +63,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   const folder = stack.use(temporaryFolder('kafka'))
   const { ports } = stack.use(await reservePorts(count * 5))
   const nodes = Array.from({ length: count }, (_, index) => nodeAt(index, ports, { proxied, authorizer }))
-  const clusterId = randomBytes(16).toString('base64url')
+  // The first letter is fixed: Kafka's command line takes an id that begins with '-' for an option.
+  const clusterId = `k${randomBytes(16).toString('base64url').slice(1)}`
 
   const homes = nodes.map((node) => {
     const home = join(folder.path, `node-${node.id}`)

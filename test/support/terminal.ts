@@ -24,13 +24,15 @@ export class Terminal implements AsyncDisposable {
     this.#forget = atProcessEnd(() => void execFile('tmux', ['-L', socket, 'kill-server']))
   }
 
-  /** Starts a command of a shell; its last screen stays when it ends. */
+  /** Starts a command of a shell. When it ends its last screen stays, with a line `ended with CODE` below. */
   static async start(command: string, { columns, rows }: TerminalSize): Promise<Terminal> {
     terminals += 1
     const terminal = new Terminal(`kubedelta-${process.pid}-${terminals}`)
     const size = ['-x', String(columns), '-y', String(rows)]
-    // One call: a command that ends at once must find `remain-on-exit` set.
-    await terminal.#tmux('new-session', '-d', ...size, command, ';', 'set-option', 'remain-on-exit', 'on')
+    // The shell says how the command ended: tmux itself now and then fails to notice that a pane's process has. Ctrl-C is for the
+    // command alone.
+    const script = `trap : INT; ${command}; echo "ended with $?"; exec cat`
+    await terminal.#tmux('new-session', '-d', ...size, script)
     return terminal
   }
 
@@ -61,7 +63,7 @@ export class Terminal implements AsyncDisposable {
     await this.#tmux('send-keys', key)
   }
 
-  /** What tmux knows of the pane: `pane_dead_status`, `alternate_on`, `cursor_flag`. */
+  /** What tmux knows of the terminal: `alternate_on`, `cursor_flag`. */
   async fact(name: string): Promise<string> {
     return (await this.#tmux('display-message', '-p', `#{${name}}`)).trim()
   }
