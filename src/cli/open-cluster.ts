@@ -1,6 +1,6 @@
 // Opens the apiserver that the options name, as long as the start-up time lasts.
 
-import { retrying } from '../kafka/retry.ts'
+import { retrying } from '../base/retry.ts'
 import { createKubeClient } from '../kube/client.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Catalogue } from '../kube/catalogue.ts'

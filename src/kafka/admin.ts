@@ -8,7 +8,7 @@ import { brokerError, ERROR, refused } from './error-codes.ts'
 import { createTopicRequest } from './protocol/create-topics.ts'
 import { describeTopicConfigRequest } from './protocol/describe-configs.ts'
 import { listOffsetsRequest } from './protocol/list-offsets.ts'
-import { retrying } from './retry.ts'
+import { retrying } from '../base/retry.ts'
 
 export interface KafkaAdminOptions {
   readonly cluster: Cluster

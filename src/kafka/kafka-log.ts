@@ -8,7 +8,7 @@ import { KafkaAdmin } from './admin.ts'
 import { Cluster } from './cluster.ts'
 import { takeProducerId } from './producer-id.ts'
 import { KafkaReader, type ReadLimits } from './reader.ts'
-import { retrying } from './retry.ts'
+import { retrying } from '../base/retry.ts'
 import type { KafkaSecurity } from './security.ts'
 import { KafkaWriter } from './writer.ts'
 

@@ -9,7 +9,7 @@ import { decodeBatch, splitBatches, type RawBatch } from './batch-decode.ts'
 import type { Cluster } from './cluster.ts'
 import { brokerError, ERROR, refused } from './error-codes.ts'
 import { fetchRequest, type FetchedPartition } from './protocol/fetch.ts'
-import { connectionBackoff } from './retry.ts'
+import { connectionBackoff } from '../base/retry.ts'
 import { Trouble } from './trouble.ts'
 
 export interface KafkaReaderOptions {

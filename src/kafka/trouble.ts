@@ -4,7 +4,7 @@ import type { Backoff } from '../base/backoff.ts'
 import type { Clock } from '../base/clock.ts'
 import type { KubedeltaError } from '../base/errors.ts'
 import type { LogFields, Logger } from '../base/log.ts'
-import { connectionBackoff } from './retry.ts'
+import { connectionBackoff } from '../base/retry.ts'
 
 export interface TroubleOptions {
   /** Logged when it begins and when it is over. */

@@ -9,7 +9,7 @@ import type { Cluster } from './cluster.ts'
 import { Lane } from './lane-driver.ts'
 import { takeProducerId } from './producer-id.ts'
 import type { ProducerIdentity } from './protocol/init-producer-id.ts'
-import { connectionBackoff } from './retry.ts'
+import { connectionBackoff } from '../base/retry.ts'
 import { findLanded } from './tail.ts'
 
 export interface KafkaWriterOptions {

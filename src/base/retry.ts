@@ -1,9 +1,9 @@
 // Repeats an attempt while what failed may pass, within a time.
 
-import { abortable } from '../base/abort.ts'
-import { Backoff } from '../base/backoff.ts'
-import type { Clock } from '../base/clock.ts'
-import { fromUnknown, KubedeltaError } from '../base/errors.ts'
+import { abortable } from './abort.ts'
+import { Backoff } from './backoff.ts'
+import type { Clock } from './clock.ts'
+import { fromUnknown, KubedeltaError } from './errors.ts'
 
 export interface RetryOptions {
   /** Names what is attempted, for the error: "describe topic x". */

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import type { Clock } from '../../../src/base/clock.ts'
 import { hasCode, KubedeltaError } from '../../../src/base/errors.ts'
 import { splitAddress } from '../../../src/kafka/cluster.ts'
-import { retrying } from '../../../src/kafka/retry.ts'
+import { retrying } from '../../../src/base/retry.ts'
 
 const unreachable = new KubedeltaError('unreachable', 'no broker')
 
