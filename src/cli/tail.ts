@@ -3,10 +3,9 @@
 import { hasCode, KubedeltaError } from '../base/errors.ts'
 import { RecordDecoder } from '../codec/codec.ts'
 import { SchemaStore } from '../codec/schema-source.ts'
-import { builtinResourceName } from '../object/builtin-resources.ts'
+import { topicOf } from '../consumer/topic-of.ts'
 import { fromHeaders, isReservedKey } from '../record/control.ts'
 import type { KubeRecord } from '../record/record.ts'
-import { topicName } from '../record/topic-name.ts'
 import { SchemaRegistry } from '../registry/registry.ts'
 import type { StoredRecord, TopicAdmin } from '../topic/port.ts'
 import type { TailOptions } from './command-options.ts'
@@ -26,7 +25,15 @@ import { nearestFew } from './suggest.ts'
  */
 export async function tail(options: TailOptions, context: CommandContext): Promise<number> {
   const { signal, output } = context
-  const topic = topicOf(options)
+  const { from: url, resource = '', cluster, prefix } = options
+  const named = options.topic
+  const topic = topicOf({
+    from: url,
+    resource,
+    prefix,
+    ...(named !== undefined && { topic: named }),
+    ...(cluster !== undefined && { cluster }),
+  })
   await using log = await openLog(options.from, options, context)
   const at = (end: 'earliest' | 'latest'): Promise<ReadonlyMap<number, number>> =>
     offsetsOf(log.admin, topic, end, options, signal)
@@ -56,15 +63,6 @@ export async function tail(options: TailOptions, context: CommandContext): Promi
     if (lines.length > 0) await output.write(lines.join(''))
   }
   return unreadable > 0 && !signal.aborted ? 1 : 0
-}
-
-function topicOf(options: TailOptions): string {
-  if (options.topic !== undefined) return options.topic
-  const name = builtinResourceName(options.resource ?? '')
-  const dot = name.indexOf('.')
-  const resource =
-    dot < 0 ? { resource: name, group: '' } : { resource: name.slice(0, dot), group: name.slice(dot + 1) }
-  return topicName({ prefix: options.prefix, cluster: options.cluster ?? '', resource })
 }
 
 /** Keys decide, so that what is not shown is not decoded. */

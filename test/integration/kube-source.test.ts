@@ -20,28 +20,10 @@ import { statusError } from '../../src/kube/status-error.ts'
 import { apiVersionOf, resourceName } from '../../src/object/resource.ts'
 import { createHttpSource } from '../../src/watch/http-source.ts'
 import type { ListFrame, ListRequest, ListWatch, WatchFrame, WatchRequest } from '../../src/watch/source.ts'
+import { CART_DEFINITION } from '../support/cluster-objects.ts'
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts'
 import { temporaryFolder } from '../support/leftovers.ts'
 import { collect } from '../unit/kube/collect.ts'
-
-const CRD = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'carts.shop.example.com' },
-  spec: {
-    group: 'shop.example.com',
-    scope: 'Namespaced',
-    names: { plural: 'carts', singular: 'cart', kind: 'Cart', shortNames: ['ct'] },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-}
 
 let plane: ControlPlane
 let client: KubeClient
@@ -58,7 +40,7 @@ before(async () => {
   plane = life.use(await startControlPlane())
   client = life.use(clientOf({ kubeconfig: plane.kubeconfig }))
   await plane.kubectl(['create', 'namespace', 'shop'])
-  await plane.kubectl(['apply', '-f', '-'], { stdin: JSON.stringify(CRD) })
+  await plane.kubectl(['apply', '-f', '-'], { stdin: JSON.stringify(CART_DEFINITION) })
   await plane.kubectl(['wait', '--for=condition=Established', 'crd/carts.shop.example.com'])
   await plane.kubectl(['apply', '-n', 'shop', '-f', '-'], { stdin: manifests(0, 7) })
   catalogue = await discover(client, signal)
