@@ -23,6 +23,9 @@ export type ErrorCode =
   | 'too-large' // a record over the topic's max.message.bytes
   | 'rejected' // the broker refused a batch for good
   | 'offset-out-of-range'
+  | 'log-truncated' // what was read of a partition is no longer what its log holds
+  | 'topic-recreated' // another topic stands under the name that was being read
+  | 'lease-lost' // the Lease of the leader election could not be renewed, or another holds it
   | 'corrupt' // bytes that do not decode
   | 'unknown-schema'
   | 'unsupported' // a server too old or too new for what is asked

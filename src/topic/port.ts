@@ -1,5 +1,7 @@
 // The port to a log of topics: what the bridge and consumers ask of Kafka or of the embedded log.
 
+import type { KubedeltaError } from '../base/errors.ts'
+
 /** A header of a record; names may repeat. */
 export interface TopicHeader {
   readonly name: string
@@ -90,6 +92,11 @@ export interface ReadOptions {
    * Absent: it follows the topic until the signal aborts.
    */
   readonly until?: ReadonlyMap<number, number>
+  /**
+   * Partition -> leader epoch of the last batch that was read before `from`: where the log no longer holds that history the
+   * iteration ends with `log-truncated` (KIP-320). Absent, or of a log without leaders: nothing is checked.
+   */
+  readonly leaderEpochs?: ReadonlyMap<number, number>
   readonly signal: AbortSignal
 }
 
@@ -101,13 +108,29 @@ export interface ReadBatch {
   readonly nextOffset: number
   /** The partition's end when this was read. */
   readonly endOffset: number
+  /** Leader epoch of the last batch passed; undefined where the log has no leaders or nothing was passed. */
+  readonly leaderEpoch?: number
+  /** What was passed over because it does not decode; absent where everything did. */
+  readonly broken?: readonly BrokenBatch[]
+}
+
+/** A record batch with a wrong checksum, or with records that do not decode. */
+export interface BrokenBatch {
+  readonly baseOffset: number
+  /** Behind its last record. */
+  readonly nextOffset: number
+  /** `corrupt`. */
+  readonly error: KubedeltaError
 }
 
 /**
  * Reads without a group.
  *
  * - Connections lost, leaders moved and brokers restarted are retried inside, without end.
- * - Positions are never reset: `offset-out-of-range`, `topic-missing`, `forbidden` and `corrupt` end the iteration with that error.
+ * - Positions are never reset: `offset-out-of-range`, `log-truncated`, `topic-missing`, `topic-recreated` and `forbidden` end the
+ *   iteration with that error.
+ * - A record batch that does not decode is passed over and told in `broken`; `corrupt` ends the iteration only where not even the
+ *   length of a batch can be.
  * - A signal that aborts ends the iteration without an error.
  */
 export interface TopicReader extends AsyncDisposable {
@@ -119,6 +142,8 @@ export interface TopicDescription {
   readonly partitions: number
   /** The smallest replica count of its partitions. */
   readonly replicationFactor: number
+  /** Another one once the topic was deleted and created again; undefined where the log knows none. */
+  readonly topicId?: string
   /** False where the log keeps one copy by its nature. @default true */
   readonly replicated?: boolean
   /** Every configuration in force: name -> value as the broker prints it. */
