@@ -26,6 +26,7 @@ const CLASSES: Readonly<Record<string, TestClass>> = {
   unit: IN_MEMORY,
   property: IN_MEMORY,
   contract: IN_MEMORY,
+  fuzz: { kind: 'files', atOnce: Math.min(2, availableParallelism()), timeoutMs: 600_000 },
   integration: { kind: 'files', atOnce: 1, timeoutMs: 300_000 },
 }
 
