@@ -4,13 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { KubedeltaError, type ErrorCode } from '../../src/base/errors.ts'
-
-/** Chance that comes out the same for the same seed. */
-export interface Dice {
-  /** A whole number from 0 up to, but not including, the limit. */
-  below(limit: number): number
-  pick<T>(choices: readonly [T, ...T[]]): T
-}
+import { dice as createDice, type Dice } from '../support/dice.ts'
 
 export interface FuzzTarget {
   /** The claim that the test stands for. */
@@ -63,7 +57,8 @@ export function fuzz(target: FuzzTarget): void {
 const MAX_GROWTH_BYTES = 512 * 1024 * 1024
 
 async function tryInput(target: FuzzTarget, seed: number, number: number): Promise<'accepted' | 'refused'> {
-  const dice = createDice(seed, number)
+  // Each input has a stream of its own, so that one can be repeated alone.
+  const dice = createDice(seed, String(number))
   // Every second input is a damaged frame.
   const original = number % 2 === 0 ? dice.pick(target.frames) : undefined
   const input = original === undefined ? (target.invent ?? inventBytes(target.frames))(dice) : damage(original, dice)
@@ -140,19 +135,6 @@ function inventBytes(frames: readonly [Buffer, ...Buffer[]]): (dice: Dice) => Bu
 /** Texts over a few words and signs: where random bytes would be refused at the first one. */
 export function inventText(words: readonly [string, ...string[]]): (dice: Dice) => Buffer {
   return (dice) => Buffer.from(Array.from({ length: dice.below(24) }, () => dice.pick(words)).join(''))
-}
-
-function createDice(seed: number, number: number): Dice {
-  // Mulberry32 (public domain, Tommy Ettinger): each input has a generator of its own, so that one can be repeated alone.
-  let state = (Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(number + 1, 0x6d2b79f5)) | 0
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return (mixed ^ (mixed >>> 14)) >>> 0
-  }
-  const below = (limit: number): number => Math.floor((next() / 2 ** 32) * limit)
-  return { below, pick: (choices) => choices[below(choices.length)] ?? choices[0] }
 }
 
 function settings(): { readonly runs: number; readonly seed: number; readonly only: number | undefined } {
