@@ -1,9 +1,10 @@
 // Control records: tombstones of reserved keys whose headers say who writes a topic and how far it has come.
 
+import type { DigestSum } from './digest.ts'
 import { readHeaders } from './headers.ts'
 import type { HeaderReader, RecordHeader } from './headers.ts'
 
-/** Who writes a topic, as what and for what; in every fence and every progress record. */
+/** Who writes a topic, as what and for what; in every control record. */
 export interface Leadership {
   /** UID of the cluster (of its namespace kube-system, where that may be read). */
   readonly clusterId: string
@@ -42,7 +43,14 @@ export interface Progress extends Leadership {
   readonly resourceVersion: string
 }
 
-export type Control = Fence | Progress
+/** What this record's partition holds where it stands: the sum over the last records of all keys before it. */
+export interface DigestRecord extends Leadership, DigestSum {
+  readonly kind: 'digest'
+  /** How it was made: `DIGEST_ALGORITHM`, or one of a later version. */
+  readonly algorithm: string
+}
+
+export type Control = Fence | Progress | DigestRecord
 
 /** The Kafka keys of control records. No Kubernetes key can begin like this: neither a namespace nor a name holds `$` and `/`. */
 export const reservedKeys = {
@@ -63,13 +71,6 @@ export function controlKey(control: Control): string {
 
 /** The content of a control record as headers: one a field, lists and maps as JSON. */
 export function toHeaders(control: Control): readonly RecordHeader[] {
-  const own =
-    control.kind === 'progress'
-      ? [
-          { name: 'synced', value: String(control.synced) },
-          { name: 'resourceVersion', value: control.resourceVersion },
-        ]
-      : []
   return [
     { name: 'clusterId', value: control.clusterId },
     { name: 'cluster', value: control.cluster },
@@ -77,7 +78,7 @@ export function toHeaders(control: Control): readonly RecordHeader[] {
     { name: 'epoch', value: String(control.epoch) },
     { name: 'producerId', value: control.producerId },
     { name: 'holder', value: control.holder },
-    ...own,
+    ...ownHeaders(control),
     { name: 'asOf', value: String(control.asOf) },
     { name: 'partitions', value: String(control.partitions) },
     { name: 'scope', value: control.scope },
@@ -100,10 +101,35 @@ export function fromHeaders(key: string, headers: readonly RecordHeader[]): Cont
     const how = { synced: read.flag('synced'), resourceVersion: read.text('resourceVersion') }
     return { kind: 'progress', ...leadership(read), ...how }
   }
+  if (key === reservedKeys.digest) {
+    const read = readHeaders('digest record', headers)
+    const sum = { algorithm: read.text('algorithm'), count: read.integer('count'), digest: read.text('digest') }
+    return { kind: 'digest', ...leadership(read), ...sum }
+  }
   return undefined
 }
 
 const RESERVED_PREFIX = '$kubedelta/'
+
+function ownHeaders(control: Control): readonly RecordHeader[] {
+  switch (control.kind) {
+    case 'fence':
+      return []
+    case 'progress':
+      return [
+        { name: 'synced', value: String(control.synced) },
+        { name: 'resourceVersion', value: control.resourceVersion },
+      ]
+    case 'digest':
+      return [
+        { name: 'algorithm', value: control.algorithm },
+        { name: 'count', value: String(control.count) },
+        { name: 'digest', value: control.digest },
+      ]
+    default:
+      return control satisfies never
+  }
+}
 
 function leadership(read: HeaderReader): Leadership {
   return {

@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { recordSchema } from '../../src/codec/avro.ts'
 import { reservedKeys, toHeaders } from '../../src/record/control.ts'
-import type { Leadership, Progress } from '../../src/record/control.ts'
+import type { Control, DigestRecord, Leadership, Progress } from '../../src/record/control.ts'
+import { Digest, DIGEST_ALGORITHM } from '../../src/record/digest.ts'
 import { parseRecord } from '../../src/record/parse.ts'
 import type { Cause, KubeRecord, Operation, Previous } from '../../src/record/record.ts'
 import { tombstoneHeaders } from '../../src/record/tombstone.ts'
@@ -104,13 +105,28 @@ test('the page has the keys of control records, and their headers in order', () 
     Object.values(reservedKeys),
   )
   const rows = tableOf('header', 'in')
+  const namesIn = (kind: string): (string | undefined)[] =>
+    rows.filter(([, where]) => where === 'all' || where === kind).map(([name]) => name)
+  const controls: readonly Control[] = [{ kind: 'fence', ...leadership }, progress, digest]
+  for (const control of controls) {
+    assert.deepEqual(new Set(namesIn(control.kind)), new Set(toHeaders(control).map(({ name }) => name)))
+  }
+})
+
+test('the digests on the page are those of what they stand beside', () => {
+  assert.ok(page.includes(`\`${DIGEST_ALGORITHM}\``))
+  const sums = new Digest()
+  const expected = [sums.sum()]
+  for (const object of [
+    { key: 'shop/cart-0', uid: 'u-1', resourceVersion: '12' },
+    { key: 'node-7', uid: 'u-2', resourceVersion: '9' },
+  ]) {
+    sums.add(object)
+    expected.push(sums.sum())
+  }
   assert.deepEqual(
-    rows.map(([name]) => name),
-    toHeaders(progress).map(({ name }) => name),
-  )
-  assert.deepEqual(
-    rows.filter(([, where]) => where === 'both').map(([name]) => name),
-    toHeaders({ kind: 'fence', ...leadership }).map(({ name }) => name),
+    tableOf('partition holds', 'count').map(([, count, text]) => ({ count: Number(count), digest: text })),
+    expected,
   )
 })
 
@@ -156,6 +172,7 @@ const leadership: Leadership = {
   schemas: {},
 }
 const progress: Progress = { kind: 'progress', ...leadership, synced: false, resourceVersion: '' }
+const digest: DigestRecord = { kind: 'digest', ...leadership, algorithm: DIGEST_ALGORITHM, ...new Digest().sum() }
 
 function namesOf<Name extends string>(names: Readonly<Record<Name, 1>>): readonly string[] {
   return Object.keys(names)

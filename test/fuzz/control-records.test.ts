@@ -21,6 +21,7 @@ const leadership = {
 } as const
 
 const fence: Control = { kind: 'fence', ...leadership }
+const digest: Control = { kind: 'digest', algorithm: 'xor-sha256-64/1', count: 3, digest: '00ff', ...leadership }
 const progress: Control = { kind: 'progress', synced: true, resourceVersion: '12345', ...leadership }
 
 // A frame is a letter for the key and a line a header: a damage is a header renamed, lost, doubled or with another value.
@@ -38,9 +39,11 @@ function headersOf(frame: Buffer): readonly RecordHeader[] {
 
 fuzz({
   name: 'the headers of a control record are read as what they print, or refused',
-  frames: [frameOf('f', toHeaders(fence)), frameOf('p', toHeaders(progress))],
+  frames: [frameOf('f', toHeaders(fence)), frameOf('p', toHeaders(progress)), frameOf('d', toHeaders(digest))],
   decode: (input) => {
-    const control = fromHeaders(input[0] === 0x66 ? reservedKeys.fence : reservedKeys.progress, headersOf(input))
+    const [letter = ''] = input.toString('latin1', 0, 1)
+    const key = { f: reservedKeys.fence, p: reservedKeys.progress }[letter] ?? reservedKeys.digest
+    const control = fromHeaders(key, headersOf(input))
     assert.ok(control)
     assert.deepEqual(fromHeaders(controlKey(control), toHeaders(control)), control)
   },
