@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls'
 import { Kafka, logLevel, type ISocketFactoryArgs, type LogEntry } from 'kafkajs'
 import { KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
-import { clientSecurity, type KafkaSecurity } from './security.ts'
+import { ClientCredentials, type KafkaSecurity, type KafkaTls } from './security.ts'
 
 /** One connection that kafkajs has yet to make; `connect` also asks for the broker's versions and authenticates. */
 export interface DoorBroker {
@@ -81,10 +81,12 @@ export interface KafkajsDoor {
  */
 export function openKafkajs(options: DoorOptions): KafkajsDoor {
   const sockets = new Set<Socket>()
+  const credentials = new ClientCredentials(options.security)
   const client = new Kafka({
     brokers: [...options.brokers],
     clientId: options.clientId,
-    ...clientSecurity(options.security),
+    ...(credentials.sasl === undefined ? {} : { sasl: credentials.sasl }),
+    reauthenticationThreshold: REAUTHENTICATION_THRESHOLD_MS,
     // The socket factory keeps the deadline, since kafkajs leaves a socket that is too slow half open.
     connectionTimeout: options.connectTimeoutMs + 1000,
     authenticationTimeout: options.connectTimeoutMs,
@@ -92,11 +94,14 @@ export function openKafkajs(options: DoorOptions): KafkajsDoor {
     retry: { retries: 0 },
     logLevel: logLevel.WARN,
     logCreator: () => (entry) => forwardLog(options.log, entry),
-    socketFactory: (args) => trackedSocket(args, sockets, options.connectTimeoutMs),
+    // TLS is the factory's alone: kafkajs would keep the certificates of the start.
+    socketFactory: (args) =>
+      trackedSocket(args, { sockets, tls: credentials.tls, timeoutMs: options.connectTimeoutMs }),
   })
   const parts = privateParts(client)
   return {
     async broker(host, port) {
+      await credentials.refresh()
       const connectionPool = await parts.buildPool({ host, port })
       const broker = parts.createBroker({ connectionPool, logger: parts.logger, nodeId: null })
       const queue = broker.connectionPool.pool[0]?.requestQueue
@@ -114,6 +119,12 @@ export function openKafkajs(options: DoorOptions): KafkajsDoor {
     },
   }
 }
+
+/**
+ * How long before its end a session is renewed (KIP-368). kafkajs' own 10 s would renew a session of 10 s before each
+ * request, which a broker refuses when it comes twice in a second.
+ */
+const REAUTHENTICATION_THRESHOLD_MS = 2_000
 
 interface PrivateParts {
   readonly logger: unknown
@@ -182,15 +193,20 @@ function quiet(queue: DoorQueue): void {
   }
 }
 
-function trackedSocket(args: ISocketFactoryArgs, sockets: Set<Socket>, timeoutMs: number): Socket {
+interface SocketOptions {
+  readonly sockets: Set<Socket>
+  readonly tls: KafkaTls | undefined
+  readonly timeoutMs: number
+}
+
+function trackedSocket(args: ISocketFactoryArgs, { sockets, tls, timeoutMs }: SocketOptions): Socket {
   const { host, port, onConnect } = args
   const connected = (): void => {
     clearTimeout(deadline)
     onConnect()
   }
-  // kafkajs hands over `null` where TLS is off, whatever its types say.
-  const socket = args.ssl
-    ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...args.ssl }, connected)
+  const socket = tls
+    ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...tls }, connected)
     : connectPlain({ host, port }, connected)
   const deadline = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs)
   // Requests are written whole; waiting to fill a packet only delays the next of a pipeline.

@@ -1,6 +1,7 @@
 // One connection to one broker: opened once, used until it breaks, never mended.
 
 import { KubedeltaError } from '../base/errors.ts'
+import { connectionError } from './connection-error.ts'
 import type { ApiVersions, DoorBroker, DoorConnection, KafkajsDoor } from './kafkajs-door.ts'
 import { APIS, type Api, type KafkaRequest } from './protocol/api.ts'
 import { WireReader } from './wire.ts'
@@ -33,7 +34,7 @@ export class Link {
       await broker.connect()
     } catch (error) {
       connection.socket?.destroy(new Error('connection given up'))
-      throw translate(error, address)
+      throw connectionError(error, address, { opened: false })
     }
     const link = new Link(address, broker, connection)
     connection.socket?.once('close', () => (link.#broken = true))
@@ -74,7 +75,7 @@ export class Link {
       if (error instanceof RangeError) throw undecodable(api, this.address, error)
       // kafkajs forgets a request that was not answered in time and leaves the connection; its answer may still come.
       this.close()
-      throw translate(error, this.address)
+      throw connectionError(error, this.address, { opened: true })
     }
   }
 
@@ -96,27 +97,6 @@ export class Link {
       { fields: { broker: this.address } },
     )
   }
-}
-
-/** The one place where an error of kafkajs becomes ours. */
-function translate(error: unknown, address: string): KubedeltaError {
-  if (error instanceof KubedeltaError) return error
-  const name = error instanceof Error ? error.name : ''
-  const message = error instanceof Error ? error.message : String(error)
-  const fields = { broker: address }
-  const action = `Cannot reach the Kafka broker ${address}`
-  if (name === 'KafkaJSRequestTimeoutError')
-    return new KubedeltaError('timeout', `${action}: ${message}`, { cause: error, fields })
-  if (name === 'KafkaJSSASLAuthenticationError') {
-    // A connection lost while authenticating comes as this error too; only the broker's word is final.
-    const code = /connect|closed|timed out|timeout/i.test(message) ? 'unreachable' : 'unauthorized'
-    return new KubedeltaError(code, `${action}: ${message}`, { cause: error, fields })
-  }
-  if (name.startsWith('KafkaJS')) {
-    const hint = 'check the address and that the broker runs'
-    return new KubedeltaError('unreachable', `${action}: ${message}; ${hint}`, { cause: error, fields })
-  }
-  return new KubedeltaError('internal', `${action}: ${message}`, { cause: error, fields })
 }
 
 function undecodable(api: Api, address: string, cause: RangeError): KubedeltaError {

@@ -23,10 +23,15 @@ export interface BridgeOptions {
   readonly args: readonly string[]
   /** Options of Node itself. */
   readonly node?: readonly string[]
+  /** Environment variables beside PATH and HOME. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** A running `kubedelta run`. Disposing kills it. */
 export interface BridgeProcess extends AsyncDisposable {
+  readonly pid: number
+  /** Resolves with how it ended, once it has: `exit code 1`, `SIGKILL`. */
+  readonly exited: Promise<string>
   /** Asks one of /livez, /readyz, /metrics. */
   get(path: string): Promise<{ readonly status: number; readonly text: string }>
   /** Resolves once /readyz says ok. @throws Error with what it said last, or with its log when it has ended */
@@ -43,14 +48,20 @@ export interface BridgeProcess extends AsyncDisposable {
 }
 
 /** Starts a bridge; its probes listen when this resolves, it is ready only after `ready()`. */
-export async function startBridge({ brokers, kubeconfig, args, node = [] }: BridgeOptions): Promise<BridgeProcess> {
+export async function startBridge({
+  brokers,
+  kubeconfig,
+  args,
+  node = [],
+  env: more = {},
+}: BridgeOptions): Promise<BridgeProcess> {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(temporaryFolder('bridge'))
   const [port = 0] = stack.use(await reservePorts(1)).ports
   const logFile = join(folder.path, 'output.log')
   const where = ['--to', `kafka://${brokers}`, '--cluster', CLUSTER, '--kubeconfig', kubeconfig]
   const command = [...node, BIN, 'run', ...where, '--metrics-listen', `127.0.0.1:${port}`, ...args]
-  const env = environment(folder.path)
+  const env = { ...environment(folder.path), ...more }
   const child = stack.use(await startChild(process.execPath, command, { logFile, env }))
   const life = stack.move()
 
@@ -63,6 +74,8 @@ export async function startBridge({ brokers, kubeconfig, args, node = [] }: Brid
     if (status !== 200) throw new Error(text)
   }
   return {
+    pid: child.pid,
+    exited: child.exited,
     get,
     ready: () => ready(() => answersOk('/readyz'), { what: 'a ready bridge', children: [child], timeoutMs: 60_000 }),
     async metric(name, labels = {}) {

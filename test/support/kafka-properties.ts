@@ -9,6 +9,15 @@ export interface KafkaNode {
   readonly proxied?: { readonly port: number; readonly advertisedPort: number }
   /** Listener that asks for SASL/PLAIN credentials. */
   readonly saslPort?: number
+  readonly listeners?: readonly KafkaListener[]
+}
+
+/** A further listener on 127.0.0.1, of one node alone; its other properties begin with `listener.name.<name>.`. */
+export interface KafkaListener {
+  /** Lower case. */
+  readonly name: string
+  readonly protocol: 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
+  readonly port: number
 }
 
 /** A user of the SASL listener. */
@@ -76,10 +85,16 @@ function listeners(node: KafkaNode): Record<string, string> {
     own.push(`SASL://127.0.0.1:${node.saslPort}`)
     advertised.push(`SASL://127.0.0.1:${node.saslPort}`)
   }
+  const protocols = ['PLAIN:PLAINTEXT', 'PROXIED:PLAINTEXT', 'SASL:SASL_PLAINTEXT', 'CONTROLLER:PLAINTEXT']
+  for (const { name, protocol, port } of node.listeners ?? []) {
+    own.push(`${name.toUpperCase()}://127.0.0.1:${port}`)
+    advertised.push(`${name.toUpperCase()}://127.0.0.1:${port}`)
+    protocols.push(`${name.toUpperCase()}:${protocol}`)
+  }
   return {
     listeners: [...own, `CONTROLLER://127.0.0.1:${node.controllerPort}`].join(','),
     'advertised.listeners': advertised.join(','),
-    'listener.security.protocol.map': 'PLAIN:PLAINTEXT,PROXIED:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': protocols.join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAIN',
     ...(node.saslPort === undefined ? {} : authorization()),

@@ -1,14 +1,16 @@
 // Starts a real Kafka (KRaft, one node or three) on loopback ports.
 
+import { execFile } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { startChild } from './child.ts'
 import type { Child } from './child.ts'
 import { javaCommand, kafkaJars } from './kafka-jars.ts'
 import { KAFKA_USERS, kafkaProperties } from './kafka-properties.ts'
-import type { KafkaCredentials, KafkaNode } from './kafka-properties.ts'
+import type { KafkaCredentials, KafkaListener, KafkaNode } from './kafka-properties.ts'
 import { askCluster } from './kafka-wire.ts'
 import { temporaryFolder } from './leftovers.ts'
 import { reservePorts } from './ports.ts'
@@ -23,6 +25,10 @@ export interface KafkaOptions {
   readonly proxied?: boolean
   /** Turns authorization on and adds a listener that asks for credentials: see `sasl`. @default false */
   readonly authorizer?: boolean
+  /** Further listeners, for one node only. */
+  readonly listeners?: readonly KafkaListener[]
+  /** What else the storage is formatted with: `--add-scram` and its value. */
+  readonly formatArgs?: readonly string[]
   /** Heap of each node in MB. @default 512 for one node, 384 for three */
   readonly heapMb?: number
   /** Compiles the broker as far as it goes, for measurements; half as much work again at the start. @default false */
@@ -48,21 +54,28 @@ export interface KafkaCluster extends AsyncDisposable {
   /** Freezes a node: its connections stay open and nothing answers. */
   pause(node?: number): void
   resume(node?: number): void
+  /** Lets no file of a node grow beyond so many bytes, as a full disk would, until it is restarted. */
+  limitFiles(bytes: number, node?: number): Promise<void>
+  /** Resolves when a node has ended by itself. */
+  ended(node?: number): Promise<void>
   /** Starts a node again with the same ports and data (stopping it first where it runs) and waits until it is ready. */
   restart(node?: number): Promise<void>
   /** The last lines that the nodes said. */
   log(): string
 }
 
+const execute = promisify(execFile)
+
 /** Starts Kafka and waits until it answers with all its brokers and a controller. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
   const { nodes: count = 1, properties = {}, proxied = false, authorizer = false } = options
+  const { listeners = [], formatArgs = [] } = options
   const { heapMb = count === 1 ? 512 : 384, optimized = false } = options
   const jars = await kafkaJars()
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(temporaryFolder('kafka'))
   const { ports } = stack.use(await reservePorts(count * 5))
-  const nodes = Array.from({ length: count }, (_, index) => nodeAt(index, ports, { proxied, authorizer }))
+  const nodes = Array.from({ length: count }, (_, index) => nodeAt(index, ports, { proxied, authorizer, listeners }))
   // The first letter is fixed: Kafka's command line takes an id that begins with '-' for an option.
   const clusterId = `k${randomBytes(16).toString('base64url').slice(1)}`
 
@@ -78,7 +91,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   const launch = (home: string): Promise<Child> => java(home, 'kafka.Kafka', join(home, 'server.properties'))
   await Promise.all(
     homes.map(async (home) => {
-      const format = ['format', '-t', clusterId, '-c', join(home, 'server.properties')]
+      const format = ['format', '-t', clusterId, '-c', join(home, 'server.properties'), ...formatArgs]
       await using child = await java(home, 'kafka.tools.StorageTool', ...format)
       const ending = await child.exited
       if (ending !== 'exit code 0') throw new Error(`Cannot format the storage of Kafka: ${ending}:\n${child.log()}`)
@@ -132,6 +145,12 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     },
     pause: (index = 0) => child(index).signal('SIGSTOP'),
     resume: (index = 0) => child(index).signal('SIGCONT'),
+    async limitFiles(bytes, index = 0) {
+      await execute('prlimit', ['--pid', String(child(index).pid), `--fsize=${bytes}`])
+    },
+    async ended(index = 0) {
+      await child(index).exited
+    },
     async restart(index = 0) {
       await child(index).stop()
       children[index] = await launch(homes[index] ?? '')
@@ -142,7 +161,11 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   }
 }
 
-function nodeAt(index: number, ports: readonly number[], has: { proxied: boolean; authorizer: boolean }): KafkaNode {
+function nodeAt(
+  index: number,
+  ports: readonly number[],
+  has: { proxied: boolean; authorizer: boolean; listeners: readonly KafkaListener[] },
+): KafkaNode {
   const [port = 0, controllerPort = 0, proxiedPort = 0, advertisedPort = 0, saslPort = 0] = ports.slice(index * 5)
   return {
     id: index + 1,
@@ -150,6 +173,7 @@ function nodeAt(index: number, ports: readonly number[], has: { proxied: boolean
     controllerPort,
     ...(has.proxied ? { proxied: { port: proxiedPort, advertisedPort } } : {}),
     ...(has.authorizer ? { saslPort } : {}),
+    listeners: has.listeners,
   }
 }
 

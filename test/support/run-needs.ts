@@ -43,6 +43,12 @@ const NEEDS = {
       for (const binary of BINARIES) await controlPlaneBinary(binary)
     },
   },
+  openssl: {
+    async missing() {
+      return onPath('openssl') === undefined ? ['openssl'] : []
+    },
+    async prepare() {},
+  },
   tmux: {
     async missing() {
       return onPath('tmux') === undefined ? ['tmux'] : []
