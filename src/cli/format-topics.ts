@@ -34,7 +34,13 @@ export function aclsOf(topic: string): readonly Acl[] {
       resource: `kubedelta/${topic}`,
       operations: ['Describe', 'Write'],
     },
-    { who: 'consumers', resourceType: 'Topic', resource: topic, operations: ['Describe', 'Read'] },
+    {
+      who: 'consumers',
+      resourceType: 'Topic',
+      resource: topic,
+      // DescribeConfigs tells how long tombstones stay; without it a consumer takes the shortest that a bridge accepts.
+      operations: ['Describe', 'DescribeConfigs', 'Read'],
+    },
   ]
 }
 

@@ -30,10 +30,10 @@ k.prod.nodes: warning: it is alone: find it friends
 ACLS FOR   RESOURCE TYPE    RESOURCE                OPERATIONS
 bridge     Topic            k.prod.pods             Create, Describe, DescribeConfigs, Read, Write
 bridge     TransactionalId  kubedelta/k.prod.pods   Describe, Write
-consumers  Topic            k.prod.pods             Describe, Read
+consumers  Topic            k.prod.pods             Describe, DescribeConfigs, Read
 bridge     Topic            k.prod.nodes            Create, Describe, DescribeConfigs, Read, Write
 bridge     TransactionalId  kubedelta/k.prod.nodes  Describe, Write
-consumers  Topic            k.prod.nodes            Describe, Read
+consumers  Topic            k.prod.nodes            Describe, DescribeConfigs, Read
 `,
   )
 })
