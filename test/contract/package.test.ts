@@ -46,6 +46,7 @@ test('every script starts a file that is there', () => {
 test('each integration test names the real parts that it reaches', async () => {
   const parts = new Map([
     ['test/support/kafka.ts', 'kafka'],
+    ['test/support/kafka-certificates.ts', 'openssl'],
     ['test/support/control-plane.ts', 'control-plane'],
     ['test/support/go-tool.ts', 'go'],
     ['test/support/helm.ts', 'helm'],
