@@ -33,6 +33,11 @@ export interface KafkaLogOptions {
   readonly requestTimeoutMs?: number
   /** How long a topic may be unknown to the brokers before its writers and readers give up. @default 30_000 */
   readonly missingTopicGraceMs?: number
+  /**
+   * How often a writer takes its transactional id anew, so that it does not expire (transactional.id.expiration.ms, 7 days
+   * by default) and a writer that was taken over learns it. @default 3_600_000 (1 h)
+   */
+  readonly renewalIntervalMs?: number
   /** @default 8 MiB a fetch, 4 MiB a partition, waiting 500 ms */
   readonly readLimits?: ReadLimits
   /** Sequence number of a writer's first batch, for tests of what follows 2^31 - 1. @default 0 */
@@ -74,6 +79,7 @@ const DEFAULTS = {
   connectTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   missingTopicGraceMs: 30_000,
+  renewalIntervalMs: 3_600_000,
   readLimits: { maxBytes: 8 * MIB, maxBytesPerPartition: 4 * MIB, maxWaitMs: 500 },
   firstSequence: 0,
 } as const satisfies Partial<KafkaLogOptions>
@@ -92,7 +98,8 @@ class KafkaLog implements TopicLog {
   }
 
   async openWriter(options: WriterOptions): Promise<TopicWriter> {
-    const { clock, log, startupTimeoutMs, requestTimeoutMs, missingTopicGraceMs, firstSequence } = this.#settings
+    const { clock, log, startupTimeoutMs, requestTimeoutMs, missingTopicGraceMs, renewalIntervalMs, firstSequence } =
+      this.#settings
     const { topic, transactionalId, compression = 'gzip', signal } = options
     const description = await this.admin.describe(topic, signal)
     if (description === undefined) {
@@ -122,11 +129,14 @@ class KafkaLog implements TopicLog {
       // Below the request timeout: the broker answers before the connection is given up.
       replicationTimeoutMs: requestTimeoutMs / 2,
       missingTopicGraceMs,
+      renewalIntervalMs,
       cluster: this.#cluster,
       clock,
       log: log.with({ topic }),
     })
     this.#opened.add(writer)
+    // It never rejects, and ends with the writer.
+    void writer.renewRegularly()
     return writer
   }
 
@@ -160,10 +170,13 @@ function openCluster({
   return new Cluster({ brokers, clientId, security, connectTimeoutMs, requestTimeoutMs, log, clock })
 }
 
-function checkSettings({ brokers, requestTimeoutMs }: Settings): void {
+function checkSettings({ brokers, requestTimeoutMs, renewalIntervalMs }: Settings): void {
   if (brokers.length === 0)
     throw new TypeError("Cannot open Kafka: 'brokers' must name at least one: current value is empty")
   if (!(requestTimeoutMs >= 2_000)) {
     throw new RangeError(`Cannot open Kafka: 'requestTimeoutMs' must be >= 2000: current value is ${requestTimeoutMs}`)
+  }
+  if (!(renewalIntervalMs > 0)) {
+    throw new RangeError(`Cannot open Kafka: 'renewalIntervalMs' must be > 0: current value is ${renewalIntervalMs}`)
   }
 }

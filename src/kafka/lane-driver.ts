@@ -1,52 +1,30 @@
 // Drives one partition's lane: batches groups, sends what the lane decides, and tells it what came back.
 
-import type { Clock } from '../base/clock.ts'
 import { fromUnknown, hasCode, type KubedeltaError } from '../base/errors.ts'
-import type { Logger } from '../base/log.ts'
 import type { Appended, Compression, RecordGroup } from '../topic/port.ts'
 import { sealBatch } from './batch-header.ts'
 import { Batcher } from './batcher.ts'
-import type { Cluster } from './cluster.ts'
 import { ERROR } from './error-codes.ts'
-import { newLane, step, type LaneInput, type LaneOutput, type LaneState } from './lane.ts'
+import { newLane, step, type LaneInput, type LaneOutput, type LaneState, type Refusal } from './lane.ts'
+import type { LaneOptions } from './lane-options.ts'
 import { Outstanding } from './outstanding.ts'
 import { prepareBatches, type PreparedBatch } from './prepare.ts'
 import type { ProducerIdentity } from './protocol/init-producer-id.ts'
 import { produceRequest, type ProduceAnswer } from './protocol/produce.ts'
 import { appendRefused, refusalOf } from './refusal.ts'
+import { restamp } from './restamp.ts'
 import type { SentBatch } from './tail.ts'
 import { Trouble } from './trouble.ts'
-
-export interface LaneOptions {
-  readonly topic: string
-  readonly partition: number
-  readonly compression: Compression
-  /** The topic's max.message.bytes. */
-  readonly maxBatchBytes: number
-  /** The partition's end when the writer was opened. */
-  readonly endOffset: number
-  /** Sequence number of the first batch. */
-  readonly firstSequence: number
-  readonly identity: ProducerIdentity
-  readonly cluster: Cluster
-  readonly clock: Clock
-  readonly log: Logger
-  /** How long the broker waits for its replicas. */
-  readonly replicationTimeoutMs: number
-  /** How long the topic may be unknown to the brokers before the writer gives up. */
-  readonly missingTopicGraceMs: number
-  /** Aborts when the writer is disposed or has failed. */
-  readonly signal: AbortSignal
-  /** Only a new producer epoch helps this lane. */
-  readonly onReopen: () => void
-  /** Nothing helps this lane. */
-  readonly onFailure: (error: KubedeltaError) => void
-}
 
 interface Batch extends PreparedBatch {
   /** What its header and checksum were last written for. */
   sealed?: { readonly identity: ProducerIdentity; readonly sequence: number }
+  /** The last answer that did not acknowledge it. */
+  refused?: { readonly refusal: Refusal; readonly error: KubedeltaError }
 }
+
+/** Well under any producer.id.expiration.ms: a lane that was empty for longer sends its first batch alone. */
+const PROOF_MS = 30_000
 
 /** One partition's FIFO, driven. */
 export class Lane {
@@ -62,6 +40,9 @@ export class Lane {
   #tailFrom: number
   #nextId = 0
   #attemptedAtMs = 0
+  // When the broker last acknowledged something, and when something was last sent to it; at first when the lane was made.
+  #provenAtMs: number
+  #sentAtMs: number
   #resuming = false
   #failure: KubedeltaError | undefined
   #halting: (() => void) | undefined
@@ -72,6 +53,8 @@ export class Lane {
     this.#state = newLane(options.firstSequence)
     this.#maxBatchBytes = options.maxBatchBytes
     this.#tailFrom = options.endOffset
+    this.#provenAtMs = options.clock.now()
+    this.#sentAtMs = this.#provenAtMs
     this.#trouble = new Trouble({
       ...options,
       messages: { begins: 'append failed, retrying', ends: 'append goes on' },
@@ -80,7 +63,7 @@ export class Lane {
     this.#batcher = new Batcher({
       underWay: () => this.#underWay(),
       prepare: async (groups) => prepareBatches(groups, this.#prepareOptions()),
-      deliver: (batch) => this.#apply({ kind: 'ready', ...this.#register(batch) }),
+      deliver: (batch) => this.#enqueue(batch),
     })
   }
 
@@ -95,6 +78,11 @@ export class Lane {
   /** When it last tried, or when the oldest pending record came; undefined when nothing is pending. */
   get attemptedAtMs(): number | undefined {
     return this.#outstanding.records === 0 ? undefined : this.#attemptedAtMs
+  }
+
+  /** Whether it waits for a new producer epoch, and for nothing of its own. */
+  get halted(): boolean {
+    return this.#state.kind === 'halted'
   }
 
   /** The offset behind the last acknowledged record. */
@@ -158,6 +146,12 @@ export class Lane {
     return { topic, compression, maxBatchBytes: this.#maxBatchBytes }
   }
 
+  #enqueue(batch: PreparedBatch): void {
+    const unprovenMs = this.#options.clock.now() - this.#provenAtMs
+    if (this.#state.batches.length === 0 && unprovenMs > PROOF_MS) this.#apply({ kind: 'lapsed' })
+    this.#apply({ kind: 'ready', ...this.#register(batch) })
+  }
+
   #register(batch: PreparedBatch): { readonly id: number; readonly records: number } {
     const id = this.#nextId
     this.#nextId += 1
@@ -203,6 +197,7 @@ export class Lane {
     if (batch === undefined) return
     const { topic, partition, cluster, clock, replicationTimeoutMs } = this.#options
     this.#attemptedAtMs = clock.now()
+    this.#sentAtMs = this.#attemptedAtMs
     if (batch.sealed?.identity !== this.#identity || batch.sealed.sequence !== sequence) {
       sealBatch(batch.bytes, this.#identity, sequence)
       batch.sealed = { identity: this.#identity, sequence }
@@ -224,6 +219,7 @@ export class Lane {
     const { topic, partition } = this.#options
     if (errorCode === ERROR.none) {
       this.#trouble.over()
+      this.#provenAtMs = this.#options.clock.now()
       this.#apply({ kind: 'acknowledged', id, baseOffset })
       return
     }
@@ -234,6 +230,8 @@ export class Lane {
       return
     }
     if (refusal === 'not-now' || refusal === 'unknown') this.#worry(error)
+    const batch = this.#batches.get(id)
+    if (batch !== undefined) batch.refused = { refusal, error }
     this.#apply({ kind: 'refused', id, refusal })
   }
 
@@ -255,8 +253,12 @@ export class Lane {
     const batch = this.#batches.get(id)
     if (batch === undefined) return
     this.#batches.delete(id)
-    // The topic takes less than it said when the writer was opened.
-    this.#maxBatchBytes = Math.min(this.#maxBatchBytes, batch.bytes.length - 1)
+    if (batch.refused?.refusal === 'untimely') {
+      if (!restamp(batch.groups, this.#options.clock.now())) return this.#options.onFailure(batch.refused.error)
+    } else {
+      // The topic takes less than it said when the writer was opened.
+      this.#maxBatchBytes = Math.min(this.#maxBatchBytes, batch.bytes.length - 1)
+    }
     const by = await prepareBatches(batch.groups, this.#prepareOptions())
     this.#apply({ kind: 'replaced', id, by: by.map((each) => this.#register(each)) })
     this.#batcher.schedule()
@@ -264,7 +266,7 @@ export class Lane {
 
   /** Waits, then finds and connects the leader, until that succeeds; the first time without waiting. */
   async #resume(): Promise<void> {
-    const { topic, partition, cluster, clock, signal } = this.#options
+    const { topic, partition, cluster, clock, renewalIntervalMs, signal } = this.#options
     this.#resuming = true
     while (!signal.aborted) {
       try {
@@ -277,7 +279,8 @@ export class Lane {
       }
     }
     this.#resuming = false
-    if (!signal.aborted) this.#apply({ kind: 'resumed' })
+    if (signal.aborted) return
+    this.#apply({ kind: clock.now() - this.#sentAtMs > renewalIntervalMs ? 'overdue' : 'resumed' })
   }
 
   /** Fails the writer where waiting cannot help; otherwise asks for the leader again before the next attempt. */

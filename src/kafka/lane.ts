@@ -10,6 +10,8 @@ export type Refusal =
   | 'out-of-sequence'
   /** It is larger than the topic takes. */
   | 'too-large'
+  /** Its timestamps are further from the broker's clock than the topic allows. */
+  | 'untimely'
 
 /** What the lane knows of a batch. */
 export interface LaneBatch {
@@ -36,9 +38,9 @@ interface LaneFacts {
   readonly batches: readonly LaneBatch[]
   readonly nextSequence: number
   /**
-   * Whether the broker has acknowledged a batch of this producer epoch. Until then it knows nothing of the producer and
-   * takes any sequence number, so that a second batch could stand before a first one that was refused: the first
-   * travels alone.
+   * Whether the broker is known to remember this producer epoch, since it acknowledged a batch of it not long ago. A
+   * broker that knows nothing of the producer takes any sequence number, so that a second batch could stand before a first
+   * one that was refused: the first travels alone.
    */
   readonly proven: boolean
   /** Whether the writer asks for a new producer epoch: nothing new is sent, only what was sent is brought to an answer. */
@@ -51,7 +53,7 @@ interface LaneFacts {
  * - `flowing`: sends.
  * - `settling`: something came back; sends nothing until everything that is out has come back too.
  * - `waiting`: backs off, then sends again from the oldest unacknowledged batch.
- * - `replacing`: waits for what takes the place of a batch that was too large.
+ * - `replacing`: waits for what takes the place of a batch that the topic does not take as it is.
  * - `halted`: waits for a new producer epoch.
  */
 export interface LaneState extends LaneFacts {
@@ -65,7 +67,14 @@ export type LaneInput =
   | { readonly kind: 'refused'; readonly id: number; readonly refusal: Refusal }
   /** The back-off is over and the leader is connected. */
   | { readonly kind: 'resumed' }
-  /** These batches, perhaps none, take the place of the one that was too large. */
+  /** The lane was empty for so long that the broker may have forgotten the producer (producer.id.expiration.ms). */
+  | { readonly kind: 'lapsed' }
+  /**
+   * As `resumed`, but so late that the broker may have forgotten the producer: it would take again what stands there, and
+   * what a writer repeats that was taken over meanwhile. Coordinator and topic tell before anything is sent.
+   */
+  | { readonly kind: 'overdue' }
+  /** These batches, perhaps none, take the place of one that the topic does not take as it is. */
   | {
       readonly kind: 'replaced'
       readonly id: number
@@ -133,6 +142,10 @@ export function step(state: LaneState, input: LaneInput): LaneStep {
     }
     case 'resumed':
       return state.kind === 'waiting' ? proceed(again(state)) : { state, outputs: [] }
+    case 'lapsed':
+      return { state: { ...state, proven: false }, outputs: [] }
+    case 'overdue':
+      return state.kind === 'waiting' ? reopen(state) : { state, outputs: [] }
     case 'replaced':
       return replaced(state, input)
     case 'halt':
@@ -193,12 +206,18 @@ function settle(state: LaneState): LaneStep {
     return { state: { ...state, kind: 'waiting' }, outputs: [{ kind: 'back-off' }] }
   }
   if (state.halting) return { state: { ...state, kind: 'halted' }, outputs: [{ kind: 'halted' }] }
-  // Those behind a batch that was too large get its sequence numbers. One that lingers at the broker under its old number
-  // could be taken for a new one then; under a new epoch it cannot.
-  if (head.outcome === 'too-large' && behind.every(({ outcome, lingers }) => outcome !== 'acknowledged' && !lingers)) {
+  // Those behind a batch that is replaced get its sequence numbers. One that lingers at the broker under its old number
+  // could be taken for a new one then; under a new epoch it cannot. The batch itself may have landed before the topic was
+  // changed, since brokers judge size and timestamps first; then later numbers would fit behind it.
+  const replaceable = (head.outcome === 'too-large' || head.outcome === 'untimely') && !head.lingers
+  if (replaceable && behind.every(({ outcome, lingers }) => outcome !== 'acknowledged' && !lingers)) {
     return { state: { ...state, kind: 'replacing' }, outputs: [{ kind: 'replace', id: head.id }] }
   }
   // The broker misses what it acknowledged, or has the batch and forgot it: only the topic itself can tell.
+  return reopen(state)
+}
+
+function reopen(state: LaneState): LaneStep {
   return { state: { ...state, kind: 'halted' }, outputs: [{ kind: 'reopen' }, { kind: 'halted' }] }
 }
 

@@ -12,8 +12,10 @@ export interface PendingGroup {
   readonly bytes: number
   resolve(appended: Appended): void
   reject(error: KubedeltaError): void
-  /** Puts `whenTooLarge` in the group's place: true if there is such a thing and it was not called before. */
+  /** Puts what `whenTooLarge` gives in the group's place: true if that is smaller. */
   shrink(): boolean
+  /** Gives all records this time. Milliseconds since the Unix epoch. */
+  restamp(timestampMs: number): void
 }
 
 /** The outstanding groups in the order in which they were appended. */
@@ -68,7 +70,7 @@ class Group implements PendingGroup {
   readonly #settle: (group: Group) => void
   readonly #resolve: (appended: Appended) => void
   readonly #reject: (error: KubedeltaError) => void
-  #whenTooLarge: (() => readonly TopicRecord[]) | undefined
+  readonly #whenTooLarge: (() => readonly TopicRecord[]) | undefined
 
   constructor(group: RecordGroup, ordinal: number, settle: (group: Group) => void) {
     const { promise, resolve, reject } = Promise.withResolvers<Appended>()
@@ -95,11 +97,15 @@ class Group implements PendingGroup {
 
   shrink(): boolean {
     const smaller = this.#whenTooLarge?.() ?? []
-    this.#whenTooLarge = undefined
-    if (smaller.length === 0) return false
+    const bytes = totalBytes(smaller)
+    if (smaller.length === 0 || bytes >= this.bytes) return false
     this.records = smaller
-    this.bytes = totalBytes(smaller)
+    this.bytes = bytes
     return true
+  }
+
+  restamp(timestampMs: number): void {
+    this.records = this.records.map((record) => ({ ...record, timestampMs }))
   }
 }
 

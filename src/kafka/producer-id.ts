@@ -27,10 +27,16 @@ export async function takeProducerId(
 }
 
 function refusal(action: string, transactionalId: string, errorCode: number, message: string | null): Error {
-  const forbidden = brokerError(errorCode).code === 'forbidden'
-  return refused(action, errorCode, {
-    message,
-    fields: { transactionalId },
-    ...(forbidden ? { hint: `allow Write and Describe on transactional id ${transactionalId}` } : {}),
-  })
+  return refused(action, errorCode, { message, fields: { transactionalId }, ...wayOut(transactionalId, errorCode) })
+}
+
+function wayOut(transactionalId: string, errorCode: number): { readonly hint?: string } {
+  if (brokerError(errorCode).code === 'forbidden') {
+    return { hint: `allow Write and Describe on transactional id ${transactionalId}` }
+  }
+  if (errorCode !== ERROR.coordinatorNotAvailable) return {}
+  // A broker says the same while a coordinator starts and when it can never create the coordinator's topic.
+  return {
+    hint: 'the brokers need their topic __transaction_state: transaction.state.log.replication.factor must not be above the number of brokers, nor transaction.state.log.min.isr above that of the replicas in sync',
+  }
 }

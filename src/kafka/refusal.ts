@@ -11,6 +11,8 @@ export function refusalOf(errorCode: number): Refusal | undefined {
     case ERROR.messageTooLarge:
     case ERROR.recordListTooLarge:
       return 'too-large'
+    case ERROR.invalidTimestamp:
+      return 'untimely'
     case ERROR.outOfOrderSequenceNumber:
     case ERROR.unknownProducerId:
     // It stands on the topic, but the answer does not say where: the topic does.
@@ -29,11 +31,19 @@ export function refusalOf(errorCode: number): Refusal | undefined {
 /** The error of an append that the broker refused, with the way out where there is one. */
 export function appendRefused(topic: string, partition: number, answer: ProduceAnswer): KubedeltaError {
   const { errorCode, message } = answer
-  const { code } = brokerError(errorCode)
-  const hints = { fenced: 'another writer has taken over the topic', forbidden: `allow Write on topic ${topic}` }
   return refused(`append to topic ${topic}`, errorCode, {
     message,
     fields: { topic, partition },
-    ...(code === 'fenced' || code === 'forbidden' ? { hint: hints[code] } : {}),
+    ...wayOut(topic, errorCode),
   })
+}
+
+function wayOut(topic: string, errorCode: number): { readonly hint?: string } {
+  const { code } = brokerError(errorCode)
+  if (code === 'fenced') return { hint: 'another writer has taken over the topic' }
+  if (code === 'forbidden') return { hint: `allow Write on topic ${topic}` }
+  if (errorCode !== ERROR.invalidTimestamp) return {}
+  return {
+    hint: `set the clock of this machine and those of the brokers alike, or raise message.timestamp.before.max.ms and message.timestamp.after.max.ms of topic ${topic}`,
+  }
 }

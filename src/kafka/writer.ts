@@ -9,8 +9,8 @@ import type { Cluster } from './cluster.ts'
 import { Lane } from './lane-driver.ts'
 import { takeProducerId } from './producer-id.ts'
 import type { ProducerIdentity } from './protocol/init-producer-id.ts'
-import { connectionBackoff } from '../base/retry.ts'
 import { findLanded } from './tail.ts'
+import { Trouble } from './trouble.ts'
 
 export interface KafkaWriterOptions {
   readonly topic: string
@@ -25,6 +25,8 @@ export interface KafkaWriterOptions {
   readonly firstSequence: number
   readonly replicationTimeoutMs: number
   readonly missingTopicGraceMs: number
+  /** How often the transactional id is taken anew. */
+  readonly renewalIntervalMs: number
   readonly cluster: Cluster
   readonly clock: Clock
   readonly log: Logger
@@ -33,8 +35,14 @@ export interface KafkaWriterOptions {
 /**
  * A writer over lanes.
  *
- * When a lane cannot explain what the broker said, the writer reopens: all lanes halt once what they sent is answered, the
- * broker gives a new producer epoch, the topic's tail tells what landed, and the lanes send the rest from sequence 0.
+ * - When a lane cannot explain what the broker said, the writer reopens: all lanes halt once what they sent is answered, the
+ *   coordinator raises the producer epoch, the topic's tail tells what landed, and the lanes send the rest from sequence 0.
+ * - It does the same regularly. A coordinator forgets a transactional id that nobody takes for
+ *   transactional.id.expiration.ms (7 days); who takes it next gets another producer id, and no broker refuses what this
+ *   writer still sends. A writer that was taken over learns it this way even when it has nothing to write.
+ * - A raised epoch needs no fence of its own: each partition refuses whoever is older than the epoch that it saw last, and the
+ *   one between that and the new epoch is this writer itself. A partition learns the new epoch with its next batch, which
+ *   must come within producer.id.expiration.ms in any case, since until then the partition remembers.
  */
 export class KafkaWriter implements TopicWriter {
   readonly topic: string
@@ -42,15 +50,26 @@ export class KafkaWriter implements TopicWriter {
   readonly #options: KafkaWriterOptions
   readonly #lanes: readonly Lane[]
   readonly #life = new AbortController()
+  readonly #trouble: Trouble
   #identity: ProducerIdentity
+  /** When that was taken. */
+  #identityAtMs: number
   #failure: KubedeltaError | undefined
   #reopening = false
+  /** When reopening was last attempted. */
+  #attemptedAtMs: number | undefined
 
   constructor(options: KafkaWriterOptions) {
     this.#options = options
     this.topic = options.topic
     this.partitions = options.endOffsets.size
     this.#identity = options.identity
+    this.#identityAtMs = options.clock.now()
+    this.#trouble = new Trouble({
+      ...options,
+      messages: { begins: 'reopening the writer failed, retrying', ends: 'reopening the writer goes on' },
+      fields: {},
+    })
     this.#lanes = Array.from({ length: this.partitions }, (_, partition) => this.#lane(partition))
   }
 
@@ -70,7 +89,25 @@ export class KafkaWriter implements TopicWriter {
         `Cannot append to topic ${this.topic}: 'records' must hold at least one: current value is empty`,
       )
     }
+    // After a long stop of this process the lanes would send before the timer comes to it.
+    this.#renewIfDue()
     return lane.append(group)
+  }
+
+  /** Keeps the transactional id from expiring. Resolves when the writer is disposed or has failed. */
+  async renewRegularly(): Promise<void> {
+    const { clock, renewalIntervalMs } = this.#options
+    const { signal } = this.#life
+    while (!signal.aborted) {
+      const elapsedMs = clock.now() - this.#identityAtMs
+      try {
+        await clock.sleep(Math.max(renewalIntervalMs - elapsedMs, renewalIntervalMs / 10), signal)
+      } catch {
+        // The writer's end, which is what aborted the sleep.
+        return
+      }
+      this.#renewIfDue()
+    }
   }
 
   async flush(signal: AbortSignal): Promise<void> {
@@ -79,13 +116,11 @@ export class KafkaWriter implements TopicWriter {
   }
 
   status(): WriterStatus {
-    let pendingRecords = 0
-    let lastAttemptAtMs: number | undefined
-    for (const { pendingRecords: pending, attemptedAtMs } of this.#lanes) {
-      pendingRecords += pending
-      if (attemptedAtMs !== undefined) lastAttemptAtMs = Math.min(attemptedAtMs, lastAttemptAtMs ?? Infinity)
-    }
-    return { pendingRecords, lastAttemptAtMs }
+    const pendingRecords = this.#lanes.reduce((sum, lane) => sum + lane.pendingRecords, 0)
+    if (pendingRecords === 0) return { pendingRecords, lastAttemptAtMs: undefined }
+    // A halted lane waits for those that are not, and when all are, for what the writer attempts.
+    const attempts = this.#lanes.filter(({ halted }) => !halted).flatMap(({ attemptedAtMs }) => attemptedAtMs ?? [])
+    return { pendingRecords, lastAttemptAtMs: attempts.length === 0 ? this.#attemptedAtMs : Math.min(...attempts) }
   }
 
   /** Rejects what is still pending with `aborted`: flush first. The connections belong to the log that made this. */
@@ -100,7 +135,7 @@ export class KafkaWriter implements TopicWriter {
       partition,
       endOffset: endOffsets.get(partition) ?? 0,
       signal: this.#life.signal,
-      onReopen: () => void this.#reopen(),
+      onReopen: () => this.#reopen(),
       onFailure: (error) => this.#fail(error),
     })
   }
@@ -112,12 +147,23 @@ export class KafkaWriter implements TopicWriter {
     for (const lane of this.#lanes) lane.fail(error)
   }
 
-  /** Several lanes may ask for it; once is enough for all. */
-  async #reopen(): Promise<void> {
+  #renewIfDue(): void {
+    const { clock, renewalIntervalMs } = this.#options
+    if (clock.now() - this.#identityAtMs >= renewalIntervalMs) void this.#takeAnew()
+  }
+
+  #reopen(): void {
     if (this.#reopening) return
+    this.#options.log.warn('reopening the writer', { producerId: this.producerId, epoch: this.#identity.epoch })
+    void this.#takeAnew()
+  }
+
+  /** Several lanes may ask for it; once is enough for all. */
+  async #takeAnew(): Promise<void> {
+    if (this.#reopening || this.#failure !== undefined) return
     this.#reopening = true
-    const { cluster, transactionalId, log } = this.#options
-    log.warn('reopening the writer', { producerId: this.producerId, epoch: this.#identity.epoch })
+    const { cluster, transactionalId, clock } = this.#options
+    this.#attemptedAtMs = clock.now()
     try {
       await Promise.all(this.#lanes.map(async (lane) => lane.halt()))
       const former = this.#identity
@@ -125,12 +171,24 @@ export class KafkaWriter implements TopicWriter {
       // A lane halts only when the broker has answered all that it sent. What a broken connection may have left behind
       // there cannot land any more: it has landed, or the batch that must come before it never will under this epoch.
       const landed = await Promise.all(this.#lanes.map(async (lane) => this.#landed(lane, former)))
-      this.#identity = identity
+      this.#trouble.over()
+      this.#taken(identity)
       this.#reopening = false
       for (const [index, lane] of this.#lanes.entries()) lane.reopened(identity, landed[index] ?? new Map())
     } catch (error) {
       this.#fail(fromUnknown(error, `Cannot reopen the writer of topic ${this.topic}`))
     }
+  }
+
+  #taken(identity: ProducerIdentity): void {
+    const { clock, log } = this.#options
+    const { producerId, epoch } = this.#identity
+    const fields = { producerId: String(identity.producerId), epoch: identity.epoch }
+    if (identity.producerId === producerId) log.info('raised the producer epoch', fields)
+    else if (epoch >= LAST_EPOCH) log.info('the epochs of a producer id are used up, going on with another', fields)
+    else log.warn('the transactional id had expired, going on with another producer id', fields)
+    this.#identity = identity
+    this.#identityAtMs = clock.now()
   }
 
   async #landed(lane: Lane, former: ProducerIdentity): Promise<ReadonlyMap<number, number>> {
@@ -143,16 +201,23 @@ export class KafkaWriter implements TopicWriter {
 
   async #untilDone<T>(attempt: () => Promise<T>): Promise<T> {
     const { clock, cluster } = this.#options
-    const backoff = connectionBackoff(clock)
+    const { signal } = this.#life
     for (;;) {
-      this.#life.signal.throwIfAborted()
+      signal.throwIfAborted()
+      this.#attemptedAtMs = clock.now()
       try {
-        return await abortable(attempt(), this.#life.signal)
+        return await abortable(attempt(), signal)
       } catch (error) {
-        if (!(error instanceof KubedeltaError) || !error.retriable) throw error
+        signal.throwIfAborted()
+        const failure = fromUnknown(error, `Cannot reopen the writer of topic ${this.topic}`)
+        const isGone = this.#trouble.note(failure)
+        if (isGone || !(failure.retriable || failure.code === 'topic-missing')) throw failure
         cluster.forget(this.topic)
-        await clock.sleep(backoff.delay(), this.#life.signal)
+        await this.#trouble.backOff(signal)
       }
     }
   }
 }
+
+/** A coordinator gives a new producer id instead of an epoch above this (isEpochExhausted in Kafka's TransactionMetadata). */
+const LAST_EPOCH = 32_766

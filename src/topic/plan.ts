@@ -35,6 +35,13 @@ export type TopicPlan =
 const HOUR_MS = 3_600_000
 const MIN_DELETE_RETENTION_MS = 24 * HOUR_MS
 const MIN_REPLICAS = 3
+/** The default of message.timestamp.after.max.ms since Kafka 4.0 (KIP-1030). */
+const MIN_TIMESTAMP_LIMIT_MS = HOUR_MS
+const TIMESTAMP_LIMITS = [
+  'message.timestamp.before.max.ms',
+  'message.timestamp.after.max.ms',
+  'message.timestamp.difference.max.ms',
+] as const
 
 /** Tombstones stay for a week, so that a consumer that was away for days still sees deletes; closed segments come early, so that compaction can work. */
 const CONFIG: ReadonlyMap<string, string> = new Map([
@@ -54,7 +61,7 @@ export function topicSpec({ topic, partitions = 1, replicationFactor = -1 }: Wan
 export function planTopic(wanted: WantedTopic, found: TopicDescription | undefined): TopicPlan {
   if (found === undefined) return { kind: 'missing', spec: topicSpec(wanted) }
   const problems = [...cleanupProblems(found), ...retentionProblems(found), ...partitionProblems(wanted, found)]
-  const warnings = [...sizeWarnings(found), ...replicationWarnings(found)]
+  const warnings = [...sizeWarnings(found), ...replicationWarnings(found), ...timestampWarnings(found)]
   const { partitions } = found
   return problems.length === 0
     ? { kind: 'fit', partitions, warnings }
@@ -132,6 +139,21 @@ function replicationWarnings({
       fix: `reassign the replicas of ${topic} with kafka-reassign-partitions.sh`,
     },
   ]
+}
+
+/** What is older is written with the time of now once it is refused; what is newer stops the bridge: both only with CreateTime. */
+function timestampWarnings({ topic, config }: TopicDescription): readonly TopicProblem[] {
+  if (config.get('message.timestamp.type') === 'LogAppendTime') return []
+  return TIMESTAMP_LIMITS.flatMap((name) => {
+    const current = config.get(name)
+    if (current === undefined || Number(current) >= MIN_TIMESTAMP_LIMIT_MS) return []
+    return [
+      {
+        what: `${name} is ${current}, under ${MIN_TIMESTAMP_LIMIT_MS} (1 h): brokers refuse records where clocks differ that much or an outage lasts that long`,
+        fix: alterConfig(topic, `${name}=${MIN_TIMESTAMP_LIMIT_MS}`),
+      },
+    ]
+  })
 }
 
 function alterConfig(topic: string, setting: string): string {

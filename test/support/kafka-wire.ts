@@ -6,6 +6,7 @@ import { connect } from 'node:net'
 // https://kafka.apache.org/protocol#protocol_api_keys
 const METADATA = 3
 const API_VERSIONS = 18
+const DESCRIBE_PRODUCERS = 61
 
 /** What a broker says of its cluster. */
 export interface ClusterView {
@@ -37,6 +38,21 @@ export async function askTopic(address: string, topic: string): Promise<void> {
   at += 2 + 2 + Buffer.byteLength(topic) + 1 + 4
   const partitionErrorCode = errorCode === 0 ? answer.readInt16BE(at) : errorCode
   if (partitionErrorCode !== 0) throw new Error(`${address} says error code ${partitionErrorCode} of topic ${topic}`)
+}
+
+/** How many producers a leader remembers of a partition. @throws Error while it does not lead it */
+export async function askProducers(address: string, topic: string, partition: number): Promise<number> {
+  const name = Buffer.from(topic)
+  // A flexible version (KIP-482): lengths are varints one too high, tag sections end header, elements and body.
+  const indexes = Buffer.alloc(4)
+  indexes.writeInt32BE(partition)
+  const body = Buffer.concat([Buffer.of(0, 2, name.length + 1), name, Buffer.of(2), indexes, Buffer.of(0, 0)])
+  const answer = await exchange(address, DESCRIBE_PRODUCERS, 0, body)
+  // tags, throttle_time_ms, topics: [name, partitions: [index, error_code, error_message, active_producers: [...]]]
+  const at = 1 + 4 + 1 + 1 + name.length + 1 + 4
+  const errorCode = answer.readInt16BE(at)
+  if (errorCode !== 0) throw new Error(`${address} says error code ${errorCode} of partition ${partition} of ${topic}`)
+  return answer.readUInt8(at + 3) - 1
 }
 
 /** Sends one request on a connection of its own; resolves with the response after its correlation id. */

@@ -7,6 +7,7 @@ import {
   type LaneInput,
   type LaneOutput,
   type LaneState,
+  type Refusal,
 } from '../../../src/kafka/lane.ts'
 
 /** Feeds inputs to a lane and keeps what came out. */
@@ -26,11 +27,7 @@ function drive(
 
 const ready = (id: number, records = 10): LaneInput => ({ kind: 'ready', id, records })
 const acknowledged = (id: number, baseOffset = id * 10): LaneInput => ({ kind: 'acknowledged', id, baseOffset })
-const refused = (id: number, refusal: 'unknown' | 'not-now' | 'out-of-sequence' | 'too-large'): LaneInput => ({
-  kind: 'refused',
-  id,
-  refusal,
-})
+const refused = (id: number, refusal: Refusal): LaneInput => ({ kind: 'refused', id, refusal })
 const resumed: LaneInput = { kind: 'resumed' }
 const halt: LaneInput = { kind: 'halt' }
 
@@ -198,6 +195,40 @@ const cases: ReadonlyArray<{
       acknowledged(5),
     ],
     out: ['back-off', 'send 1@10', 'send 2@20', 'send 3@30', 'send 4@40', 'send 5@50', 'reopen', 'halted'],
+  },
+  {
+    name: 'gives an untimely batch the place of the old one',
+    from: fiveInFlight(),
+    inputs: [
+      refused(1, 'untimely'),
+      ...[2, 3, 4, 5].map((id) => refused(id, 'out-of-sequence')),
+      { kind: 'replaced', id: 1, by: [{ id: 6, records: 10 }] },
+    ],
+    out: ['replace 1', 'send 6@10', 'send 2@20', 'send 3@30', 'send 4@40', 'send 5@50'],
+  },
+  {
+    name: 'reopens rather than replaces what may have landed before the topic was changed',
+    from: fiveInFlight(),
+    inputs: [
+      refused(1, 'unknown'),
+      ...[2, 3, 4, 5].map((id) => refused(id, 'not-now')),
+      resumed,
+      refused(1, 'too-large'),
+      ...[2, 3, 4, 5].map((id) => refused(id, 'out-of-sequence')),
+    ],
+    out: ['back-off', 'send 1@10', 'send 2@20', 'send 3@30', 'send 4@40', 'send 5@50', 'reopen', 'halted'],
+  },
+  {
+    name: 'sends the first batch alone once it was empty for long',
+    from: drive([ready(0), resumed, acknowledged(0)]).state,
+    inputs: [{ kind: 'lapsed' }, ready(1), ready(2), acknowledged(1)],
+    out: ['send 1@10', 'acknowledge 1 at 10', 'send 2@20'],
+  },
+  {
+    name: 'asks coordinator and topic rather than repeats what it sent long ago',
+    from: fiveInFlight(),
+    inputs: [...[1, 2, 3, 4, 5].map((id) => refused(id, 'unknown')), { kind: 'overdue' }],
+    out: ['back-off', 'reopen', 'halted'],
   },
   {
     name: 'reopens when nothing explains an out-of-sequence answer',

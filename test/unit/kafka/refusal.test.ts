@@ -12,6 +12,8 @@ describe('a refused batch', () => {
     [20, 'unknown', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'],
     [7, 'unknown', 'REQUEST_TIMED_OUT'],
     [10, 'too-large', 'MESSAGE_TOO_LARGE'],
+    [32, 'untimely', 'INVALID_TIMESTAMP'],
+    [56, 'not-now', 'KAFKA_STORAGE_ERROR'],
     [45, 'out-of-sequence', 'OUT_OF_ORDER_SEQUENCE_NUMBER'],
     [46, 'out-of-sequence', 'DUPLICATE_SEQUENCE_NUMBER'],
     [59, 'out-of-sequence', 'UNKNOWN_PRODUCER_ID'],
@@ -33,6 +35,7 @@ describe('a refused batch', () => {
     assert.equal(appendRefused('t', 0, { ...answer, errorCode: 29 }).code, 'forbidden')
     assert.match(appendRefused('t', 0, { ...answer, errorCode: 90 }).message, /another writer has taken over/)
     assert.equal(appendRefused('t', 0, { ...answer, errorCode: 90 }).code, 'fenced')
+    assert.match(appendRefused('t', 0, { ...answer, errorCode: 32 }).message, /set the clock .* message\.timestamp/)
   })
 
   test('repeats what the broker said', () => {

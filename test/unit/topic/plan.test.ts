@@ -77,6 +77,14 @@ describe('planTopic', () => {
     ])
   })
 
+  test('narrow limits of timestamps are warnings, unless the broker sets the time', () => {
+    const limits = { 'message.timestamp.before.max.ms': '60000', 'message.timestamp.after.max.ms': '3600000' }
+    assert.deepEqual(warningsOf(found(limits)), [
+      'message.timestamp.before.max.ms is 60000, under 3600000 (1 h): brokers refuse records where clocks differ that much or an outage lasts that long',
+    ])
+    assert.deepEqual(warningsOf(found({ ...limits, 'message.timestamp.type': 'LogAppendTime' })), [])
+  })
+
   test('the error of an unfit topic names every problem and its fix', () => {
     const plan = planTopic({ topic }, found({ 'cleanup.policy': 'delete' }))
     assert.ok(plan.kind === 'unfit')
