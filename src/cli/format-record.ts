@@ -5,7 +5,7 @@ import { encodeRecord } from '../codec/codec.ts'
 import { isReservedKey } from '../record/control.ts'
 import type { KubeRecord } from '../record/record.ts'
 import { parseTombstone } from '../record/tombstone.ts'
-import type { StoredRecord } from '../topic/port.ts'
+import type { BrokenBatch, StoredRecord } from '../topic/port.ts'
 import { escapeJson, escapeText } from './terminal-text.ts'
 
 /** Something read from a topic, taken apart. */
@@ -124,4 +124,10 @@ function columns(
 export function unreadableLine(stored: StoredRecord, topic: string, error: KubedeltaError): string {
   const place = `${topic} partition ${stored.partition} offset ${stored.offset}`
   return escapeText(`kubedelta: ${place}, key ${JSON.stringify(stored.key.toString('utf8'))}: ${error.message}`)
+}
+
+/** What is said of a batch none of whose records can be shown. */
+export function brokenLine({ baseOffset, nextOffset, error }: BrokenBatch, partition: number, topic: string): string {
+  const place = `${topic} partition ${partition} offsets ${baseOffset} to ${nextOffset - 1}`
+  return escapeText(`kubedelta: ${place}: their keys are unknown: ${error.message}`)
 }

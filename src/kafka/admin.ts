@@ -40,7 +40,9 @@ export class KafkaAdmin implements TopicAdmin {
         const metadata = await this.#cluster.refresh(topic)
         const config = await this.#config(topic)
         const replicationFactor = Math.min(...metadata.partitions.map(({ replicas }) => replicas))
-        return { topic, partitions: metadata.partitions.length, replicationFactor, config }
+        const { topicId } = metadata
+        const description = { topic, partitions: metadata.partitions.length, replicationFactor, config }
+        return topicId === undefined ? description : { ...description, topicId }
       } catch (error) {
         if (error instanceof KubedeltaError && error.code === 'topic-missing') return undefined
         throw error

@@ -11,6 +11,8 @@ export interface RawBatch {
   readonly header: BatchHeader
   /** Header and records; a slice of what was fetched. */
   readonly bytes: Buffer
+  /** Its checksum was found right before. @default false */
+  readonly isIntact?: boolean
 }
 
 /** Where bytes come from, for the errors about them. */
@@ -41,7 +43,8 @@ export function splitBatches(fetched: Buffer, source: Source): RawBatch[] {
  */
 export async function decodeBatch(batch: RawBatch, source: Source): Promise<StoredRecord[]> {
   const { header, bytes } = batch
-  if (!isIntact(bytes, 0, header)) throw corrupt(source, header.baseOffset, 'the checksum of the batch is wrong')
+  if (batch.isIntact !== true && !isIntact(bytes, 0, header))
+    throw corrupt(source, header.baseOffset, 'the checksum of the batch is wrong')
   if (header.control || header.recordCount === 0) return []
   const codec = unknownCodec(header.codecBits)
   if (codec !== undefined) {

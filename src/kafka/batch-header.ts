@@ -12,6 +12,8 @@ export interface BatchHeader {
   readonly baseOffset: number
   /** The whole batch in bytes, header included. */
   readonly size: number
+  /** Of the leader that took it; the broker sets it, outside of the checksum. */
+  readonly leaderEpoch: number
   readonly magic: number
   readonly crc: number
   /** Where the next batch begins, however many records compaction has removed from this one. */
@@ -51,6 +53,7 @@ export function readBatchHeader(bytes: Buffer, at: number): BatchHeader | undefi
   return {
     baseOffset,
     size,
+    leaderEpoch: bytes.readInt32BE(at + AT.leaderEpoch),
     magic: bytes.readInt8(at + AT.magic),
     crc: bytes.readUInt32BE(at + AT.crc),
     nextOffset: baseOffset + bytes.readInt32BE(at + AT.lastOffsetDelta) + 1,

@@ -134,6 +134,11 @@ export class Cluster implements AsyncDisposable {
     return leader === undefined || !this.#nodes.has(leader) ? undefined : leader
   }
 
+  /** The topic as the newest metadata has it, without asking; undefined where it was forgotten. */
+  known(topic: string): TopicMetadata | undefined {
+    return this.#topics.get(topic)
+  }
+
   /** Makes the next question for a leader of this topic ask a broker again. */
   forget(topic: string): void {
     this.#topics.delete(topic)

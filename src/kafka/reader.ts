@@ -5,11 +5,14 @@ import type { Clock } from '../base/clock.ts'
 import { fromUnknown, KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { ReadBatch, ReadOptions, TopicReader } from '../topic/port.ts'
-import { decodeBatch, splitBatches, type RawBatch } from './batch-decode.ts'
+import { splitBatches } from './batch-decode.ts'
 import type { Cluster } from './cluster.ts'
 import { brokerError, ERROR, refused } from './error-codes.ts'
+import { Lineage } from './lineage.ts'
+import { passable } from './passable.ts'
 import { fetchRequest, type FetchedPartition } from './protocol/fetch.ts'
 import { connectionBackoff } from '../base/retry.ts'
+import { readTaken, type Taken } from './taken.ts'
 import { Trouble } from './trouble.ts'
 
 export interface KafkaReaderOptions {
@@ -32,7 +35,8 @@ export interface ReadLimits {
  * A groupless reader.
  *
  * - One fetch is in flight at each leader; the next is sent before the former is decoded.
- * - The position comes from batch headers, so empty batches and compacted tails are passed over.
+ * - The position comes from batch headers, so empty batches and compacted tails are passed over; so are damaged batches, which are told.
+ * - After each election, and once every 30 s, it is made sure that the log is still the one that was read.
  * - Reads of one reader share its connections: one that follows a topic holds the others back.
  */
 export class KafkaReader implements TopicReader {
@@ -55,11 +59,16 @@ export class KafkaReader implements TopicReader {
 interface Fetched {
   readonly slot: Slot
   readonly partitions: readonly number[]
-  readonly outcome: readonly FetchedPartition[] | KubedeltaError
+  readonly outcome: readonly Answer[] | KubedeltaError
 }
 
-/** A leader, or the search for the leaders of partitions that have none. */
-type Slot = number | 'search'
+interface Answer extends FetchedPartition {
+  /** The leader's, when it was asked. */
+  readonly leaderEpoch: number | undefined
+}
+
+/** A leader, the search for the leaders of partitions that have none, or a look whether the topic is the same. */
+type Slot = number | 'search' | 'look'
 
 class Reading {
   readonly #options: KafkaReaderOptions
@@ -68,11 +77,15 @@ class Reading {
   readonly #positions: Map<number, number>
   readonly #fetches = new Map<Slot, { readonly partitions: readonly number[]; readonly fetched: Promise<Fetched> }>()
   readonly #trouble: Trouble
+  readonly #lineage: Lineage
+  #lookAtMs: number
 
   constructor(options: KafkaReaderOptions, request: ReadOptions) {
     this.#options = options
     this.#request = request
     this.#positions = new Map(request.from)
+    this.#lineage = new Lineage(options.cluster, request.topic, request.leaderEpochs)
+    this.#lookAtMs = options.clock.now() + LOOK_EVERY_MS
     this.#trouble = new Trouble({
       ...options,
       messages: { begins: 'read failed, retrying', ends: 'read goes on' },
@@ -91,28 +104,38 @@ class Reading {
         this.#fetches.delete(fetched.slot)
         const ready = this.#take(fetched)
         this.#fetchMore()
-        for (const partition of ready) yield* this.#decoded(partition)
+        for (const taken of ready) yield* readTaken(taken)
       }
     } catch (error) {
       if (!signal.aborted) throw error
     }
   }
 
-  /** Sends a fetch to every leader that has none in flight and has something to give. */
+  /**
+   * Sends a fetch to every leader that has none in flight and has something to give.
+   * @throws KubedeltaError `topic-recreated`
+   */
   #fetchMore(): void {
-    const { cluster } = this.#options
+    const { cluster, clock } = this.#options
     const { topic } = this.#request
+    this.#lineage.checkTopic()
     const busy = new Set([...this.#fetches.values()].flatMap(({ partitions }) => partitions))
     const waiting = [...this.#positions].filter(
       ([partition, at]) => !busy.has(partition) && !this.#isDone(partition, at),
     )
-    const bySlot = Map.groupBy(waiting, ([partition]): Slot => cluster.knownLeader(topic, partition) ?? 'search')
+    const bySlot = Map.groupBy(
+      waiting,
+      ([partition]): number | 'search' => cluster.knownLeader(topic, partition) ?? 'search',
+    )
     for (const [slot, wants] of bySlot) {
       if (this.#fetches.has(slot)) continue
       const partitions = wants.map(([partition]) => partition)
       const fetched = slot === 'search' ? this.#search(partitions) : this.#fetch(slot, partitions)
       this.#fetches.set(slot, { partitions, fetched })
     }
+    if (this.#request.until !== undefined || clock.now() < this.#lookAtMs || this.#fetches.has('search')) return
+    this.#lookAtMs = clock.now() + LOOK_EVERY_MS
+    this.#fetches.set('look', { partitions: [], fetched: this.#look() })
   }
 
   #isDone(partition: number, position: number): boolean {
@@ -121,15 +144,45 @@ class Reading {
   }
 
   async #fetch(leader: number, partitions: readonly number[]): Promise<Fetched> {
-    const { cluster, limits } = this.#options
     const { topic } = this.#request
-    const wants = partitions.map((partition) => ({ partition, offset: this.#positions.get(partition) ?? 0 }))
+    const doubtful = partitions.filter((partition) => this.#lineage.isDoubtful(partition))
     try {
-      const maxBytesPerPartition = Math.min(limits.maxBytesPerPartition, this.#bytesLeft(partitions))
-      const request = fetchRequest(topic, wants, { ...limits, maxBytesPerPartition })
-      return { slot: leader, partitions, outcome: await cluster.send(leader, request) }
+      const outcome = doubtful.length > 0 ? this.#verify(leader, doubtful) : this.#ask(leader, partitions)
+      return { slot: leader, partitions, outcome: await outcome }
     } catch (error) {
       return { slot: leader, partitions, outcome: fromUnknown(error, `Cannot read topic ${topic}`) }
+    }
+  }
+
+  async #ask(leader: number, partitions: readonly number[]): Promise<readonly Answer[]> {
+    const { cluster, limits } = this.#options
+    const { topic } = this.#request
+    const epochs = new Map(partitions.map((partition) => [partition, this.#lineage.leaderEpoch(partition)]))
+    const wants = [...epochs].map(([partition, currentLeaderEpoch]) => {
+      const offset = this.#positions.get(partition) ?? 0
+      return { partition, offset, ...(currentLeaderEpoch !== undefined && { currentLeaderEpoch }) }
+    })
+    const maxBytesPerPartition = Math.min(limits.maxBytesPerPartition, this.#bytesLeft(partitions))
+    const answers = await cluster.send(leader, fetchRequest(topic, wants, { ...limits, maxBytesPerPartition }))
+    // A topic created anew begins at 0 again: which of both it is decides what the reader is told.
+    if (answers.some(({ errorCode }) => errorCode === ERROR.offsetOutOfRange)) await cluster.refresh(topic)
+    return answers.map((answer) => ({ ...answer, leaderEpoch: epochs.get(answer.partition) }))
+  }
+
+  /** Only what could not be asked is answered: the next fetch follows when nothing is in doubt. */
+  async #verify(leader: number, partitions: readonly number[]): Promise<readonly Answer[]> {
+    const positions = new Map(partitions.map((partition) => [partition, this.#positions.get(partition) ?? 0]))
+    const undecided = await this.#lineage.verify(leader, positions)
+    return undecided.map((each) => ({ ...each, highWatermark: -1, batches: Buffer.alloc(0), leaderEpoch: undefined }))
+  }
+
+  async #look(): Promise<Fetched> {
+    const { topic } = this.#request
+    try {
+      await this.#options.cluster.refresh(topic)
+      return { slot: 'look', partitions: [], outcome: [] }
+    } catch (error) {
+      return { slot: 'look', partitions: [], outcome: fromUnknown(error, `Cannot read topic ${topic}`) }
     }
   }
 
@@ -167,52 +220,32 @@ class Reading {
       return []
     }
     const taken: Taken[] = []
-    for (const { partition, errorCode, highWatermark, batches } of outcome) {
+    for (const { partition, errorCode, highWatermark, batches, leaderEpoch } of outcome) {
       const position = this.#positions.get(partition) ?? 0
       if (errorCode !== ERROR.none) {
+        if (errorCode === ERROR.offsetOutOfRange) this.#lineage.checkTopic()
         this.#fault(
-          refused(`read topic ${topic}`, errorCode, { fields: { topic, partition, offset: position } }),
+          refused(`read topic ${topic}`, errorCode, {
+            fields: { topic, partition, offset: position },
+            ...(brokerError(errorCode).code === 'forbidden' && { hint: `allow Read on topic ${topic}` }),
+          }),
           errorCode,
         )
         continue
       }
       this.#trouble.over()
-      const raw = this.#wanted(splitBatches(batches, { topic, partition }), partition, position)
-      const last = raw.at(-1)
+      const until = this.#request.until?.get(partition) ?? Infinity
+      const range = { position, until, endOffset: highWatermark }
+      const passed = passable(splitBatches(batches, { topic, partition }), range)
+      const last = passed.at(-1)
       if (last === undefined) continue
       // Deleted and set again: the partition goes to the end of the order.
       this.#positions.delete(partition)
-      this.#positions.set(partition, last.header.nextOffset)
-      taken.push({ partition, from: position, batches: raw, endOffset: highWatermark })
+      this.#positions.set(partition, last.nextOffset)
+      this.#lineage.note(partition, last.header.leaderEpoch, leaderEpoch)
+      taken.push({ topic, partition, from: position, until, batches: passed, endOffset: highWatermark })
     }
     return taken
-  }
-
-  #wanted(batches: readonly RawBatch[], partition: number, position: number): readonly RawBatch[] {
-    const until = this.#request.until?.get(partition) ?? Infinity
-    return batches.filter(({ header }) => header.nextOffset > position && header.baseOffset < until)
-  }
-
-  async *#decoded(taken: Taken): AsyncGenerator<ReadBatch, void, undefined> {
-    let next = this.#decode(taken, 0)
-    for (let at = 0; at < taken.batches.length; at += DECODE_AT_ONCE) {
-      const batch = await next
-      next = this.#decode(taken, at + DECODE_AT_ONCE)
-      // If the caller leaves here nobody waits for it; the next read would meet the same failure again.
-      next.catch(() => {})
-      yield batch
-    }
-  }
-
-  /** Decodes a few batches together: inflating runs on several threads, and what is held at once stays small. */
-  async #decode({ partition, from, batches, endOffset }: Taken, at: number): Promise<ReadBatch> {
-    const { topic, until } = this.#request
-    const end = until?.get(partition) ?? Infinity
-    const some = batches.slice(at, at + DECODE_AT_ONCE)
-    const decoded = await Promise.all(some.map(async (batch) => decodeBatch(batch, { topic, partition })))
-    const records = decoded.flat().filter(({ offset }) => offset >= from && offset < end)
-    const nextOffset = Math.min(some.at(-1)?.header.nextOffset ?? from, end)
-    return { partition, records, nextOffset, endOffset }
   }
 
   /** @throws KubedeltaError when the failure is for good */
@@ -229,11 +262,5 @@ class Reading {
   }
 }
 
-interface Taken {
-  readonly partition: number
-  readonly from: number
-  readonly batches: readonly RawBatch[]
-  readonly endOffset: number
-}
-
-const DECODE_AT_ONCE = 4
+/** Often enough that a topic created anew is noticed soon, and no load on brokers. */
+const LOOK_EVERY_MS = 30_000

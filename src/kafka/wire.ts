@@ -63,6 +63,13 @@ export class WireWriter {
     return this.int8(rest)
   }
 
+  /** An array of a flexible version: its length plus one as an unsigned varint; null: every one there is. */
+  compactArray<T>(items: readonly T[] | null, write: (item: T) => void): this {
+    this.uvarint(items === null ? 0 : items.length + 1)
+    for (const item of items ?? []) write(item)
+    return this
+  }
+
   array<T>(items: readonly T[], write: (item: T) => void): this {
     this.int32(items.length)
     for (const item of items) write(item)
@@ -145,6 +152,25 @@ export class WireReader {
       if (shift >= 28)
         throw new RangeError('Cannot read unsigned varint: wanted at most 5 bytes: current one is longer')
     }
+  }
+
+  /** A string of a flexible version; null is '' here. */
+  compactString(): string {
+    const length = this.uvarint()
+    return length <= 1 ? '' : this.#text(length - 1)
+  }
+
+  /** 16 bytes as 32 hexadecimal digits. */
+  uuid(): string {
+    const at = this.#advance(16)
+    return this.#bytes.toString('hex', at, at + 16)
+  }
+
+  /** An array of a flexible version; null is empty here. */
+  compactArray<T>(read: () => T): T[] {
+    const items: T[] = []
+    for (let left = this.uvarint() - 1; left > 0; left -= 1) items.push(read())
+    return items
   }
 
   array<T>(read: () => T): T[] {

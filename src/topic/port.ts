@@ -31,8 +31,9 @@ export interface StoredRecord extends TopicRecord {
 export interface RecordGroup {
   readonly records: readonly TopicRecord[]
   /**
-   * What takes the group's place when it does not fit the topic's largest batch; called at most once, before the group
-   * has been appended, so that the order of the partition holds. Absent: the append rejects with `too-large`.
+   * What takes the group's place when it does not fit the topic's largest batch; called before the group has been appended, so that
+   * the order of the partition holds, and again as long as what it gives is smaller and does not fit either. Absent, or empty: the
+   * append rejects with `too-large`.
    */
   readonly whenTooLarge?: () => readonly TopicRecord[]
 }

@@ -12,15 +12,16 @@ export interface Api {
 
 /**
  * All of them stay below the flexible versions, except InitProducerId, whose version 3 brought the conditional form
- * (KIP-360). Together they ask for Kafka 2.5 or later.
+ * (KIP-360), and Metadata, whose version 10 brought topic ids (KIP-516, Kafka 2.8). Together they ask for Kafka 2.5 or later.
  */
 export const APIS = {
   produce: { key: 0, name: 'Produce', lowest: 8, highest: 8 },
   fetch: { key: 1, name: 'Fetch', lowest: 11, highest: 11 },
   listOffsets: { key: 2, name: 'ListOffsets', lowest: 3, highest: 3 },
-  metadata: { key: 3, name: 'Metadata', lowest: 7, highest: 7 },
+  metadata: { key: 3, name: 'Metadata', lowest: 7, highest: 12 },
   findCoordinator: { key: 10, name: 'FindCoordinator', lowest: 2, highest: 2 },
   createTopics: { key: 19, name: 'CreateTopics', lowest: 4, highest: 4 },
+  offsetForLeaderEpoch: { key: 23, name: 'OffsetForLeaderEpoch', lowest: 3, highest: 3 },
   initProducerId: { key: 22, name: 'InitProducerId', lowest: 3, highest: 4 },
   describeConfigs: { key: 32, name: 'DescribeConfigs', lowest: 2, highest: 2 },
 } as const satisfies Readonly<Record<string, Api>>

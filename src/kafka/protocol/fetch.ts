@@ -6,6 +6,8 @@ import { APIS, type KafkaRequest } from './api.ts'
 export interface FetchWant {
   readonly partition: number
   readonly offset: number
+  /** Of the leader that is asked, as the metadata has it: another one answers with an error (KIP-320). @default not compared */
+  readonly currentLeaderEpoch?: number
 }
 
 export interface FetchedPartition {
@@ -40,8 +42,12 @@ export function fetchRequest(
       // Session id 0 with epoch -1: one full fetch, no session (KIP-227).
       writer.int32(0).int32(-1).int32(1).string(topic)
       writer.array(wants, (want) => {
-        // Leader epoch -1: not known, so the broker does not compare it.
-        writer.int32(want.partition).int32(-1).int64(want.offset).int64(-1).int32(limits.maxBytesPerPartition)
+        writer
+          .int32(want.partition)
+          .int32(want.currentLeaderEpoch ?? NOT_COMPARED)
+          .int64(want.offset)
+          .int64(-1)
+          .int32(limits.maxBytesPerPartition)
       })
       return writer.int32(0).string('').bytes()
     },
@@ -77,3 +83,5 @@ export function fetchRequest(
     },
   }
 }
+
+const NOT_COMPARED = -1

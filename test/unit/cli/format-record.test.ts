@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KubedeltaError } from '../../../src/base/errors.ts'
-import { formatEntry, toEntry, unreadableLine } from '../../../src/cli/format-record.ts'
+import { brokenLine, formatEntry, toEntry, unreadableLine } from '../../../src/cli/format-record.ts'
 import type { KubeRecord } from '../../../src/record/record.ts'
 import type { StoredRecord } from '../../../src/topic/port.ts'
 
@@ -151,5 +151,13 @@ test('an unreadable record is named by place, key and reason', () => {
   assert.equal(
     unreadableLine(stored(), topic, new KubedeltaError('corrupt', 'Cannot decode record: x')),
     'kubedelta: kubedelta.prod.pods partition 2 offset 41, key "shop/cart-0": Cannot decode record: x',
+  )
+})
+
+test('a batch that does not decode is named by place, extent and reason', () => {
+  const error = new KubedeltaError('corrupt', 'Cannot read topic: x')
+  assert.equal(
+    brokenLine({ baseOffset: 41, nextOffset: 44, error }, 2, topic),
+    'kubedelta: kubedelta.prod.pods partition 2 offsets 41 to 43: their keys are unknown: Cannot read topic: x',
   )
 })
