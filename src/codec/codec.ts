@@ -4,7 +4,7 @@ import { KubedeltaError } from '../base/errors.ts'
 import type { KubeRecord } from '../record/record.ts'
 import { avroReader, describeSchema, encodeAvro, readOwn, recordSchema } from './avro.ts'
 import type { AvroReader } from './avro.ts'
-import { decodeJson, encodeJson } from './json.ts'
+import { decodeJson, encodeJson, type ObjectBytes } from './json.ts'
 import type { SchemaSource } from './schema-source.ts'
 
 /**
@@ -42,16 +42,19 @@ export function encodeRecord(format: RecordFormat): EncodeRecord {
 /**
  * Turns values into records, whatever form they have.
  *
- * - The object's bytes are copied: a record kept pins no fetch response.
+ * - The object's bytes are copied unless slices are asked for: a record kept pins no fetch response.
  * - Anything that does not decode is `corrupt`, and a writer schema that is not at hand `unknown-schema`: no other error comes.
  */
 export class RecordDecoder {
   readonly #schemas: SchemaSource
   readonly #byFingerprint = new Map<string, AvroReader>([[recordSchema.fingerprint, readOwn]])
   readonly #byId = new Map<number, AvroReader>()
+  readonly #objects: ObjectBytes
 
-  constructor(schemas: SchemaSource) {
+  /** @param objects what `object` of decoded records is. @default 'copies' */
+  constructor(schemas: SchemaSource, { objects = 'copies' }: { readonly objects?: ObjectBytes } = {}) {
     this.#schemas = schemas
+    this.#objects = objects
   }
 
   /**
@@ -60,7 +63,7 @@ export class RecordDecoder {
    *   schema source has it, the same bytes decode
    */
   decode(bytes: Buffer): KubeRecord {
-    if (bytes[0] === OPEN_BRACE) return decodeJson(bytes)
+    if (bytes[0] === OPEN_BRACE) return decodeJson(bytes, this.#objects)
     if (bytes[0] === CONFLUENT_MAGIC && bytes.length > CONFLUENT_HEAD_BYTES) {
       return this.#readerById(bytes.readUInt32BE(1))(bytes, CONFLUENT_HEAD_BYTES)
     }

@@ -3,12 +3,12 @@
 import { isUtf8 } from 'node:buffer'
 import { KubedeltaError } from '../base/errors.ts'
 import { JsonScan } from '../object/json-scan.ts'
-import { copyOf, decodeString, membersOf, normalizeJson } from '../object/json-text.ts'
+import { decodeString, membersOf, normalizeJson } from '../object/json-text.ts'
 
 export interface SplitEnvelope {
   /** The record's JSON with null in the object's place. */
   readonly envelope: string
-  /** A copy of the object's bytes; null where there is none. */
+  /** The object's bytes, a slice; null where there is none. */
   readonly object: Buffer | null
 }
 
@@ -54,7 +54,7 @@ function splitAnyOrder(bytes: Buffer): SplitEnvelope {
 function cut(bytes: Buffer, start: number, end: number): SplitEnvelope {
   const envelope = `${bytes.toString('utf8', 0, start)}null${bytes.toString('utf8', end)}`
   const value = bytes.subarray(start, end)
-  if (value[0] === OPEN_BRACE && value.at(-1) === CLOSE_BRACE) return { envelope, object: copyOf(value) }
+  if (value[0] === OPEN_BRACE && value.at(-1) === CLOSE_BRACE) return { envelope, object: value }
   if (value.equals(NULL)) return { envelope, object: null }
   throw new KubedeltaError(
     'corrupt',

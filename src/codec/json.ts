@@ -1,9 +1,11 @@
 // Encodes records to JSON and decodes them, with the object's bytes left as they stand.
 
+import { copyOf } from '../object/json-text.ts'
 import { parseRecord } from '../record/parse.ts'
 import type { KubeRecord } from '../record/record.ts'
 import { assertObject } from './avro.ts'
 import { splitObject } from './envelope.ts'
+import { readOwnJson } from './own-json.ts'
 
 /**
  * Encodes a record as one line of JSON: the fields by name, `object` last and spliced in without being parsed.
@@ -23,12 +25,30 @@ export function encodeJson(record: KubeRecord): Buffer {
 }
 
 /**
+ * What the object of a decoded record is.
+ *
+ * - `copies`: memory of its own, which may be kept.
+ * - `slices`: where that is quicker, a part of the bytes it was decoded from; for who copies it before they go, or is done with it.
+ */
+export type ObjectBytes = 'copies' | 'slices'
+
+/**
  * Decodes a record from JSON. Fields may come in any order and with whitespace.
  * @throws KubedeltaError `corrupt`
  */
-export function decodeJson(bytes: Buffer): KubeRecord {
+export function decodeJson(bytes: Buffer, objects: ObjectBytes = 'copies'): KubeRecord {
+  const keep = objects === 'copies' ? copyOf : asItIs
+  return readOwnJson(bytes, keep) ?? decodeAnyJson(bytes, keep)
+}
+
+/** As `decodeJson`, for JSON of any form. @throws KubedeltaError `corrupt` */
+export function decodeAnyJson(bytes: Buffer, keep: (slice: Buffer) => Buffer): KubeRecord {
   const { envelope, object } = splitObject(bytes)
-  return parseRecord({ ...parseEnvelope(envelope), object })
+  return parseRecord({ ...parseEnvelope(envelope), object: object && keep(object) })
+}
+
+function asItIs(slice: Buffer): Buffer {
+  return slice
 }
 
 const CLOSE_BRACE = 0x7d

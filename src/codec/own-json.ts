@@ -1,0 +1,211 @@
+// Reads a record's JSON in the very form in which this project writes it, without parsing it as JSON.
+
+import { isUtf8 } from 'node:buffer'
+import { isCompactObject } from '../object/json-check.ts'
+import type { Cause, KubeRecord, Operation } from '../record/record.ts'
+
+/**
+ * The record in bytes that `encodeJson` wrote.
+ *
+ * Fields stand in the order of KubeRecord, texts are printable ASCII without escapes, and the object has the form in which apiservers
+ * write. Anything else gives undefined, whether it is a record or not: `splitObject` and JSON.parse decide then. A property test holds
+ * both ways to the same answers.
+ *
+ * @param keep makes the record's object of the slice where it stands
+ */
+export function readOwnJson(bytes: Buffer, keep: (slice: Buffer) => Buffer): KubeRecord | undefined {
+  const read = cursor
+  read.begin(bytes)
+  const op = OPERATIONS.get(read.shared(OP))
+  const cause = CAUSES.get(read.shared(CAUSE))
+  const finalStateUnknown = read.flag(FINAL_STATE_UNKNOWN)
+  const initial = read.flag(INITIAL)
+  const cluster = read.shared(CLUSTER)
+  const group = read.shared(GROUP)
+  const version = read.shared(VERSION)
+  const resource = read.shared(RESOURCE)
+  const kind = read.shared(KIND)
+  const namespace = read.isNull(NAMESPACE.name) ? null : read.shared(NAMESPACE)
+  const name = read.text(NAME)
+  const uid = read.text(UID)
+  const resourceVersion = read.text(RESOURCE_VERSION)
+  const isFirst = read.isNull(PREVIOUS)
+  const previous = isFirst ? null : { uid: read.text(PREVIOUS_UID), resourceVersion: read.text(RESOURCE_VERSION) }
+  const observedAt = read.integer(isFirst ? OBSERVED_AT : BEHIND_PREVIOUS)
+  const epoch = read.integer(EPOCH)
+  const object = read.object(OBJECT, keep)
+  if (op === undefined || cause === undefined || object === undefined) return undefined
+  // prettier-ignore
+  return {
+    op, cause, finalStateUnknown, initial, cluster, group, version, resource, kind, namespace, name, uid, resourceVersion, previous,
+    observedAt, epoch, object,
+  }
+}
+
+/** What stands before a value, and the text that stood there last: most records repeat it. */
+interface SharedField {
+  readonly name: Buffer
+  bytes: Buffer
+  text: string
+}
+
+/** Goes through one value. After the first thing that does not fit it reads nothing any more. */
+class Cursor {
+  #bytes: Buffer = EMPTY
+  #at = 0
+  #fits = false
+
+  begin(bytes: Buffer): void {
+    this.#bytes = bytes
+    this.#at = 0
+    this.#fits = true
+  }
+
+  /** The text behind `name`. */
+  text(name: Buffer): string {
+    const start = this.#beginText(name)
+    const end = this.#textEnd(start)
+    return this.#fits ? this.#bytes.toString('latin1', start, end) : ''
+  }
+
+  /** As `text`, for one that is likely to be the same as last time. */
+  shared(field: SharedField): string {
+    const start = this.#beginText(field.name)
+    const { bytes, text } = field
+    const behind = start + bytes.length
+    if (this.#fits && this.#bytes[behind] === QUOTE && this.#stands(bytes, start)) {
+      this.#at = behind + 1
+      return text
+    }
+    const end = this.#textEnd(start)
+    if (!this.#fits) return ''
+    field.text = this.#bytes.toString('latin1', start, end)
+    field.bytes = Buffer.from(field.text, 'latin1')
+    return field.text
+  }
+
+  flag(name: Buffer): boolean {
+    this.#skip(name)
+    const isTrue = this.#bytes[this.#at] === LETTER_T
+    this.#skip(isTrue ? TRUE : FALSE)
+    return isTrue
+  }
+
+  /** Whether null stands behind `name`; only then it moves. */
+  isNull(name: Buffer): boolean {
+    if (!this.#fits || this.#bytes[this.#at + name.length] !== LETTER_N) return false
+    this.#skip(name)
+    this.#skip(NULL)
+    return true
+  }
+
+  /** A whole number of at most 15 digits. */
+  integer(name: Buffer): number {
+    this.#skip(name)
+    const start = this.#at
+    let value = 0
+    let at = start
+    for (; ; at += 1) {
+      const digit = (this.#bytes[at] ?? 0) - ZERO
+      if (digit < 0 || digit > 9) break
+      value = value * 10 + digit
+    }
+    const isOdd = at === start || at - start > 15 || (at - start > 1 && this.#bytes[start] === ZERO)
+    if (isOdd) this.#fits = false
+    this.#at = at
+    return value
+  }
+
+  /** The last field's value; undefined where something did not fit. */
+  object(name: Buffer, keep: (slice: Buffer) => Buffer): Buffer | null | undefined {
+    this.#skip(name)
+    const bytes = this.#bytes
+    this.#bytes = EMPTY
+    const start = this.#at
+    const end = bytes.length - 1
+    if (!this.#fits || bytes[end] !== CLOSE_BRACE) return undefined
+    if (end - start === NULL.length && bytes.toString('latin1', start, end) === 'null') return null
+    if (!isCompactObject(bytes, start, end)) return undefined
+    const object = bytes.subarray(start, end)
+    return isUtf8(object) ? keep(object) : undefined
+  }
+
+  #beginText(name: Buffer): number {
+    this.#skip(name)
+    if (this.#bytes[this.#at] !== QUOTE) this.#fits = false
+    return this.#at + 1
+  }
+
+  #textEnd(start: number): number {
+    let end = start
+    for (; ; end += 1) {
+      const byte = this.#bytes[end] ?? 0
+      if (byte === QUOTE) break
+      if (byte < FIRST_PRINTABLE || byte > LAST_PRINTABLE || byte === BACKSLASH) {
+        this.#fits = false
+        break
+      }
+    }
+    this.#at = end + 1
+    return end
+  }
+
+  #skip(text: Buffer): void {
+    if (this.#fits && this.#stands(text, this.#at)) this.#at += text.length
+    else this.#fits = false
+  }
+
+  #stands(text: Buffer, at: number): boolean {
+    const bytes = this.#bytes
+    for (let index = 0; index < text.length; index += 1) if (bytes[at + index] !== text[index]) return false
+    return true
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+// Used and left within one call: nothing of it outlives that, but for the texts of shared fields.
+const cursor = new Cursor()
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const CLOSE_BRACE = 0x7d
+const ZERO = 0x30
+const LETTER_N = 0x6e
+const LETTER_T = 0x74
+const FIRST_PRINTABLE = 0x20
+const LAST_PRINTABLE = 0x7e
+
+const TRUE = Buffer.from('true')
+const FALSE = Buffer.from('false')
+const NULL = Buffer.from('null')
+
+const OP = sharedField('{"op":')
+const CAUSE = sharedField(',"cause":')
+const FINAL_STATE_UNKNOWN = Buffer.from(',"finalStateUnknown":')
+const INITIAL = Buffer.from(',"initial":')
+const CLUSTER = sharedField(',"cluster":')
+const GROUP = sharedField(',"group":')
+const VERSION = sharedField(',"version":')
+const RESOURCE = sharedField(',"resource":')
+const KIND = sharedField(',"kind":')
+const NAMESPACE = sharedField(',"namespace":')
+const NAME = Buffer.from(',"name":')
+const UID = Buffer.from(',"uid":')
+const RESOURCE_VERSION = Buffer.from(',"resourceVersion":')
+const PREVIOUS = Buffer.from(',"previous":')
+const PREVIOUS_UID = Buffer.from(',"previous":{"uid":')
+const OBSERVED_AT = Buffer.from(',"observedAt":')
+const BEHIND_PREVIOUS = Buffer.from('},"observedAt":')
+const EPOCH = Buffer.from(',"epoch":')
+const OBJECT = Buffer.from(',"object":')
+
+const OPERATIONS = byName<Operation>('UNKNOWN', 'ADDED', 'UPDATED', 'DELETED')
+const CAUSES = byName<Cause>('UNKNOWN', 'WATCH', 'LIST', 'RELIST', 'RESYNC', 'RECOVERY', 'SELECTOR', 'POLICY')
+
+function sharedField(name: string): SharedField {
+  return { name: Buffer.from(name), bytes: EMPTY, text: '' }
+}
+
+function byName<T extends string>(...names: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(names.map((name) => [name, name]))
+}
