@@ -34,7 +34,7 @@ export interface RestartFigures {
 }
 
 /** The cells of a line; numbers stand right. */
-type Row = readonly string[]
+export type Row = readonly string[]
 
 /** Functions and parts of a profile that are shown. */
 const PROFILE_ROWS = 25
@@ -68,7 +68,10 @@ export function printReport({ pods, bytesOfPod, lists, syncs, restart, updates, 
       `${round(perSecond)} updates/s, stamp to record: p50 ${p50Ms} ms, p99 ${p99Ms} ms, max ${maxMs} ms (${records} records)`,
     )
   }
-  if (profile === undefined) return
+  if (profile !== undefined) printProfile(profile)
+}
+
+export function printProfile(profile: ProfileSummary): void {
   print(`main thread: ${round(profile.busySeconds)} s of work, by part and by function (their own time)`)
   table(shares(profile.parts))
   table(shares(profile.functions))
@@ -90,17 +93,17 @@ function round(number: number): number {
   return Math.round(number * 100) / 100
 }
 
-function megabytes(bytes: number): string {
+export function megabytes(bytes: number): string {
   return `${Math.round(bytes / 1e6)} MB`
 }
 
-function table(rows: readonly Row[]): void {
+export function table(rows: readonly Row[]): void {
   const widths = rows.reduce<number[]>((all, row) => row.map((cell, n) => Math.max(all[n] ?? 0, cell.length)), [])
   for (const row of rows) {
     print(row.map((cell, n) => (n === 0 ? cell.padEnd(widths[n] ?? 0) : cell.padStart(widths[n] ?? 0))).join('  '))
   }
 }
 
-function print(line: string): void {
+export function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
