@@ -6,16 +6,19 @@ import { silentLogger, type Logger } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { cacheMetrics } from './cache-metrics.ts'
 import type { ChangeRules } from './change.ts'
+import { checkIndexes, type IndexDifference } from './check-indexes.ts'
 import type { Handler } from './handler.ts'
 import { Handlers, type HandlerOptions, type Registration } from './handlers.ts'
 import { NAMESPACE_INDEX, namespaceIndex, type Indexers } from './index-function.ts'
 import { indexErrorReporter } from './indexer.ts'
 import { selectEntries, type ListOptions, type SelectableFields } from './lister.ts'
 import { metaNamespaceKey, type KeyFunction } from './metadata.ts'
+import { openStorage } from './open-storage.ts'
 import { ResyncSchedule } from './resync-schedule.ts'
+import type { ObjectStorage, StorageMode, StorageUsage } from './storage.ts'
 import { Store } from './store.ts'
 import type { Synced } from './sync-tracker.ts'
-import { createWriter, type CacheWriter } from './writer.ts'
+import { createWriter, listOf, type CacheWriter } from './writer.ts'
 import { KubedeltaError } from '../base/errors.ts'
 
 export interface CacheOptions<T> {
@@ -27,6 +30,8 @@ export interface CacheOptions<T> {
   readonly fields?: SelectableFields<T>
   /** How changes are told from what is written. @default 'client-go' */
   readonly rules?: ChangeRules
+  /** How the objects are kept. @default 'bytes' */
+  readonly storage?: StorageMode | ObjectStorage<T>
   /** Resync period of the cache and of handlers that name none; 0 is never. @default 0 */
   readonly resyncMs?: number
   /** The name of the collection in logs and metrics: `pods`, `deployments.apps`. @default '' */
@@ -44,11 +49,19 @@ export interface CacheOptions<T> {
  *
  * - Reads are synchronous and see whole states only: never half a list, never an index that lags.
  * - Objects are frozen all the way down: a caller cannot corrupt the cache, and gets no copy. Change a `structuredClone`.
+ * - With the storage `bytes`, which is the default, objects are parsed when someone looks: two reads of one state far apart may give two
+ *   objects that are equal but not identical. Compare resourceVersions.
  * - Lists are snapshots in no promised order.
  */
 export interface Cache<T> extends Synced {
   /** The object under `namespace/name`, or `name` for cluster scope; undefined where there is none. */
   get(key: string): T | undefined
+  /**
+   * The JSON text under a key, to be passed on unparsed: what the apiserver wrote, or what a transform left of it. Printed anew where the
+   * storage keeps no text. A view of the cache's memory: never to be written to, and copied by whoever keeps it, because it keeps up to
+   * 8 MiB with it.
+   */
+  getBytes(key: string): Buffer | undefined
   /** @throws KubedeltaError `bad-selector` */
   list(options?: ListOptions): T[]
   listKeys(): string[]
@@ -63,6 +76,13 @@ export interface Cache<T> extends Synced {
    * @throws KubedeltaError `usage` for a name that is taken, a function that fails (nothing is added then), a cache that has stopped
    */
   addIndexers(indexers: Indexers<T>): void
+  /**
+   * Compares each index with what its function says of the objects now: a list of differences, empty where all is well. Parses every
+   * object; what it finds is a bug in this library, or an index function that changed its mind.
+   */
+  checkIndexes(): readonly IndexDifference[]
+  /** What the objects take. */
+  usage(): StorageUsage
   /**
    * Registers a handler, at any time until the cache stops; what is there already is replayed to it as initial adds.
    * @throws RangeError for options out of range; KubedeltaError `usage` when the cache has stopped
@@ -107,6 +127,7 @@ export function createCache<T>(options: CacheOptions<T> = {}): CacheParts<T> {
   const store = new Store<T>(
     { ...indexers, [NAMESPACE_INDEX]: namespaceIndex },
     indexErrorReporter(resource, options.log ?? silentLogger, metrics),
+    openStorage(options.storage),
   )
   const schedule = new ResyncSchedule(resyncMs, log)
   const handlers = new Handlers<T>({ schedule, clock, log, resource, errors: handlerErrors, resyncMs })
@@ -115,6 +136,10 @@ export function createCache<T>(options: CacheOptions<T> = {}): CacheParts<T> {
 
   const cache: Cache<T> = {
     get: (k) => store.get(k)?.object,
+    getBytes: (k) => {
+      const entry = store.get(k)
+      return entry && (entry.bytes ?? Buffer.from(JSON.stringify(entry.object)))
+    },
     list: (selection = {}) => selectEntries(store, selection, fields).map((entry) => entry.object),
     listKeys: () => [...store.keys()],
     size: () => store.size,
@@ -127,7 +152,9 @@ export function createCache<T>(options: CacheOptions<T> = {}): CacheParts<T> {
       }
       store.addIndexers(added)
     },
-    addHandler: (handler, handlerOptions = {}) => handlers.add(handler, handlerOptions, store.entries()),
+    checkIndexes: () => checkIndexes(store),
+    usage: () => store.usage(),
+    addHandler: (handler, handlerOptions = {}) => handlers.add(handler, handlerOptions, () => listOf(store, 'initial')),
     lastSyncResourceVersion: () => store.resourceVersion,
     hasSynced: () => synced.hasSynced(),
     whenSynced: (signal) => synced.whenSynced(signal),

@@ -23,7 +23,7 @@ export type Change<T> =
  */
 export type ChangeRules = 'client-go' | 'log'
 
-/** The changes that an entry taking the place of another, or of nothing, amounts to; at most two, in their order. */
+/** The changes that an entry taking the place of another, or of nothing, amounts to; one or two, in their order. */
 export function changesOf<T>(
   before: Entry<T> | undefined,
   after: Entry<T>,
@@ -42,7 +42,7 @@ export function changesOf<T>(
           { kind: 'add', after, initial: false },
         ]
       }
-      return isNoChange(before, after, options.rules) ? [] : [{ kind: 'update', before, after, route: 'all' }]
+      return [{ kind: 'update', before, after, route: 'all' }]
     default:
       return options.rules satisfies never
   }
@@ -51,19 +51,4 @@ export function changesOf<T>(
 /** Whether an entry may be left where it stands: handlers hear nothing, so what they were given before stays what is held. */
 export function isNoChange<T>(before: Entry<T> | undefined, after: Entry<T>, rules: ChangeRules): boolean {
   return rules === 'log' && before !== undefined && isSameContent(before, after)
-}
-
-/**
- * The changes that swapping the whole content amounts to: what vanished first, then what is there, in the order of the new content
- * (client-go processReplacedAllInfo).
- */
-export function* changesOfSwap<T>(
-  before: ReadonlyMap<string, Entry<T>>,
-  after: ReadonlyMap<string, Entry<T>>,
-  options: { readonly rules: ChangeRules; readonly initial: boolean },
-): Generator<Change<T>> {
-  for (const entry of before.values()) {
-    if (!after.has(entry.key)) yield { kind: 'delete', before: entry, finalStateUnknown: true }
-  }
-  for (const entry of after.values()) yield* changesOf(before.get(entry.key), entry, options)
 }

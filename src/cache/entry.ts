@@ -1,6 +1,8 @@
 // What a cache keeps under a key: who the object is, and the object, parsed on first use where it came as bytes.
 
+import { isDeepStrictEqual } from 'node:util'
 import { KubedeltaError } from '../base/errors.ts'
+import { copyOf } from '../object/json-text.ts'
 import { keyOf } from '../object/key.ts'
 import type { RawObject } from '../object/raw-object.ts'
 import { deepFreeze } from './deep-freeze.ts'
@@ -48,11 +50,44 @@ export function bytesEntry<T>(
   return new BytesEntry<T>(raw)
 }
 
-/** Whether two entries hold the same state: by their bytes where both have them, else by who they are. */
+/** The same entry over a copy of its bytes, where it has any: what it was made of may be a slice of a buffer with another life. */
+export function ownedEntry<T>(entry: Entry<T>): Entry<T> {
+  const { key, namespace, name, uid, resourceVersion, bytes } = entry
+  if (bytes === undefined || resourceVersion === undefined || key !== keyOf(namespace, name)) return entry
+  return bytesEntry<T>({ bytes: copyOf(bytes), namespace, name, uid, resourceVersion })
+}
+
+/**
+ * Whether two entries hold the same state: who they are, and the bytes where both have them. Where one has, the objects; where none has,
+ * who they are says it all.
+ */
 export function isSameContent<T>(a: Entry<T>, b: Entry<T>): boolean {
   if (a === b) return true
-  if (a.uid !== b.uid || a.resourceVersion !== b.resourceVersion) return false
-  return a.bytes === undefined || b.bytes === undefined || a.bytes.equals(b.bytes)
+  if (a.resourceVersion !== b.resourceVersion || a.uid !== b.uid) return false
+  const [ofA, ofB] = [a.bytes, b.bytes]
+  if (ofA !== undefined && ofB !== undefined) return ofA.equals(ofB)
+  return ofA === ofB || isDeepStrictEqual(a.object, b.object)
+}
+
+/** The entry that is left of another one when its bytes are dropped. */
+export class KeptEntry<T> implements Entry<T> {
+  readonly key: string
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly resourceVersion: string | undefined
+  readonly bytes = undefined
+  readonly object: T
+
+  /** @throws KubedeltaError `corrupt` where the bytes do not parse */
+  constructor(entry: Entry<T>, key: string) {
+    this.key = key
+    this.namespace = entry.namespace
+    this.name = entry.name
+    this.uid = entry.uid
+    this.resourceVersion = entry.resourceVersion
+    this.object = entry.object
+  }
 }
 
 class BytesEntry<T> implements Entry<T> {

@@ -5,6 +5,7 @@ import { abortable } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Change } from './change.ts'
+import type { ChangeCursor } from './change-list.ts'
 import { callHandler, type Handler } from './handler.ts'
 
 export interface HandlerQueueOptions<T> {
@@ -30,9 +31,11 @@ export interface HandlerQueueOptions<T> {
  */
 export class HandlerQueue<T> {
   readonly #options: HandlerQueueOptions<T>
-  /** Changes from `#first` on are still to be handled; the call under way is not among them. */
-  #changes: Change<T>[] = []
+  /** Changes, and cursors over many, from `#first` on are still to be handled; the call under way is not among them. */
+  #changes: Array<Change<T> | ChangeCursor<T>> = []
   #first = 0
+  /** How many changes those are. */
+  #buffered = 0
   #closed = false
   #wake: () => void = () => {}
   /** Resolves when the feed may go on; present if and only if the feed waits. */
@@ -43,12 +46,21 @@ export class HandlerQueue<T> {
   }
 
   get buffered(): number {
-    return this.#changes.length - this.#first
+    return this.#buffered
   }
 
   put(change: Change<T>): void {
     if (this.#closed) return
     this.#changes.push(change)
+    this.#buffered += 1
+    this.#wake()
+  }
+
+  /** Puts many changes at once, made up when their turn comes. */
+  putAll(cursor: ChangeCursor<T>): void {
+    if (this.#closed || cursor.left === 0) return cursor.close()
+    this.#changes.push(cursor)
+    this.#buffered += cursor.left
     this.#wake()
   }
 
@@ -78,8 +90,10 @@ export class HandlerQueue<T> {
   /** Drops what is buffered and lets the feed go on; what is put later is dropped too. */
   close(): void {
     this.#closed = true
+    for (const open of this.#changes) if (open.kind === 'cursor') open.close()
     this.#changes = []
     this.#first = 0
+    this.#buffered = 0
     this.#giveRoom()
     this.#wake()
   }
@@ -97,12 +111,14 @@ export class HandlerQueue<T> {
           await new Promise<void>((resolve) => (this.#wake = resolve))
           continue
         }
-        try {
-          await callHandler(handler, change)
-        } catch (error) {
-          this.#report(change, error)
+        if (change !== 'none') {
+          try {
+            await callHandler(handler, change)
+          } catch (error) {
+            this.#report(change, error)
+          }
+          onReturned(change)
         }
-        onReturned(change)
         // A handler that never waits must not keep sockets and timers from their turn.
         if (calls % CALLS_A_TURN === 0) await nextTurn()
       }
@@ -111,21 +127,42 @@ export class HandlerQueue<T> {
     }
   }
 
-  #take(): Change<T> | undefined {
-    const change = this.#changes[this.#first]
-    if (change === undefined) return undefined
+  #take(): Change<T> | 'none' | undefined {
+    for (;;) {
+      const next = this.#changes[this.#first]
+      if (next === undefined) return undefined
+      if (next.kind !== 'cursor') {
+        this.#buffered -= 1
+        this.#passFirst()
+        return next
+      }
+      const before = next.left
+      const change = next.next()
+      this.#buffered -= before - next.left
+      if (change !== undefined) {
+        this.#giveRoomWhenHalf()
+        return change
+      }
+      this.#passFirst()
+    }
+  }
+
+  #passFirst(): void {
     this.#first += 1
     // Taken changes pin objects; moving the rest down each time would cost more than they do.
     if (this.#first >= COMPACT_AT && this.#first * 2 >= this.#changes.length) {
       this.#changes.splice(0, this.#first)
       this.#first = 0
     }
-    if (this.buffered === 0) {
+    if (this.#first === this.#changes.length) {
       this.#changes = []
       this.#first = 0
     }
-    if (this.buffered <= this.#options.holdBackAt / 2) this.#giveRoom()
-    return change
+    this.#giveRoomWhenHalf()
+  }
+
+  #giveRoomWhenHalf(): void {
+    if (this.#buffered <= this.#options.holdBackAt / 2) this.#giveRoom()
   }
 
   #giveRoom(): void {

@@ -6,7 +6,7 @@ import { KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { CounterMetric } from '../base/metrics.ts'
 import type { Change } from './change.ts'
-import type { Entry } from './entry.ts'
+import type { ChangeList } from './change-list.ts'
 import { filteringHandler, type Handler } from './handler.ts'
 import { HandlerQueue } from './handler-queue.ts'
 import type { ResyncSchedule, ResyncTurn } from './resync-schedule.ts'
@@ -80,9 +80,10 @@ export class Handlers<T> {
 
   /**
    * Registers a handler and replays the content to it as initial adds.
+   * @param content called once nothing can fail any more
    * @throws RangeError for options out of range; KubedeltaError `usage` when the cache has stopped
    */
-  add(handler: Handler<T>, options: HandlerOptions<T>, content: Iterable<Entry<T>>): Registration {
+  add(handler: Handler<T>, options: HandlerOptions<T>, content: () => ChangeList<T>): Registration {
     const { holdBackAt = 1_000, resyncMs = this.#options.resyncMs, upstreamResync = false, filter } = options
     if (!(holdBackAt >= 1)) {
       throw new RangeError(`Cannot add handler: 'holdBackAt' must be >= 1: current value is ${holdBackAt}`)
@@ -113,7 +114,9 @@ export class Handlers<T> {
     })
     const turn = schedule.add(resyncMs, { handler: name, running: this.state === 'running', now: clock.now() })
     const member: Member<T> = { queue, tracker, turn, upstreamResync }
-    for (const after of content) put(member, { kind: 'add', after, initial: true })
+    const replay = content()
+    putAll(member, replay)
+    replay.close()
     if (this.#synced) tracker.allGiven()
     this.#members.add(member)
     if (this.#signal !== undefined) this.#start(member, this.#signal)
@@ -128,6 +131,17 @@ export class Handlers<T> {
   /** Buffers a change for each handler that it is for. */
   dispatch(change: Change<T>): void {
     for (const member of this.#members) if (isFor(member, change)) put(member, change)
+  }
+
+  /** Whether anybody would hear of changes. */
+  get isEmpty(): boolean {
+    return this.#members.size === 0
+  }
+
+  /** Buffers many changes for each handler that they are for, and closes the list. */
+  dispatchAll(list: ChangeList<T>): void {
+    for (const member of this.#members) putAll(member, list)
+    list.close()
   }
 
   /** What the feed waits for before it goes on; nothing to wait for is undefined. @throws the signal's reason when it aborts first */
@@ -174,11 +188,16 @@ export class Handlers<T> {
   }
 }
 
-interface Member<T> {
+/** What decides which updates a handler gets. */
+interface Listening {
+  readonly turn: Pick<ResyncTurn, 'isDue'>
+  readonly upstreamResync: boolean
+}
+
+interface Member<T> extends Listening {
   readonly queue: HandlerQueue<T>
   readonly tracker: SyncTracker
   readonly turn: ResyncTurn
-  readonly upstreamResync: boolean
 }
 
 function put<T>(member: Member<T>, change: Change<T>): void {
@@ -186,11 +205,19 @@ function put<T>(member: Member<T>, change: Change<T>): void {
   member.queue.put(change)
 }
 
+function putAll<T>(member: Member<T>, list: ChangeList<T>): void {
+  member.tracker.started(list.initialAdds)
+  // Who is due is decided now, not when the turn of the change comes.
+  const { upstreamResync, turn } = member
+  const now = { upstreamResync, turn: { isDue: turn.isDue } }
+  member.queue.putAll(list.cursor((change) => isFor(now, change)))
+}
+
 function isInitial<T>(change: Change<T>): boolean {
   return change.kind === 'add' && change.initial
 }
 
-function isFor<T>(member: Member<T>, change: Change<T>): boolean {
+function isFor<T>(member: Listening, change: Change<T>): boolean {
   if (change.kind !== 'update') return true
   switch (change.route) {
     case 'all':

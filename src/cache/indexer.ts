@@ -8,7 +8,8 @@ import { DeletedFinalStateUnknown } from './deleted-final-state-unknown.ts'
 import { parsedEntry, type Entry } from './entry.ts'
 import type { IndexFunction, Indexers } from './index-function.ts'
 import { keyBy, metadataOf, metaNamespaceKey, type KeyFunction } from './metadata.ts'
-import { Store, type OnIndexError } from './store.ts'
+import type { OnIndexError } from './content.ts'
+import { Store } from './store.ts'
 
 export interface IndexerOptions<T> {
   /** Says the key of an object. @default namespace/name, or name for cluster scope */
@@ -122,12 +123,11 @@ export function createIndexer<T>(options: IndexerOptions<T> = {}): Indexer<T> {
     list: () => objectsOf(store.entries()),
     listKeys: () => [...store.keys()],
     replace: (objects, resourceVersion) => {
-      const entries = new Map<string, Entry<T>>()
-      for (const object of objects) {
-        const entry = entryOf(object)
-        entries.set(entry.key, entry)
-      }
-      store.replace(entries, resourceVersion)
+      // Entries first: one without a key must leave no trace.
+      const entries = Array.from(objects, entryOf)
+      const stage = store.beginStage(() => false)
+      for (const entry of entries) stage.set(entry)
+      store.show(resourceVersion, 'none')
     },
     resync: () => {},
     transaction: (steps) => transact(store, steps, key),

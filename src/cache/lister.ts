@@ -67,7 +67,8 @@ export function selectEntries<T>(store: Store<T>, options: ListOptions, fields: 
   return selected
 }
 
-type Check<T> = (entry: Entry<T>) => boolean
+/** Whether an entry is selected. */
+export type Check<T> = (entry: Entry<T>) => boolean
 
 function labelChecks<T>(labels: string | LabelSelector | undefined): Check<T>[] {
   if (labels === undefined) return []
@@ -76,7 +77,11 @@ function labelChecks<T>(labels: string | LabelSelector | undefined): Check<T>[] 
   return [(entry) => matchesLabels(selector, labelsOf(entry.object))]
 }
 
-function fieldChecks<T>(text: string | FieldSelector | undefined, fields: SelectableFields<T>): Check<T>[] {
+/**
+ * One check for each requirement.
+ * @throws KubedeltaError `bad-selector` for a wrong selector or a field that is not declared
+ */
+export function fieldChecks<T>(text: string | FieldSelector | undefined, fields: SelectableFields<T>): Check<T>[] {
   if (text === undefined) return []
   const { requirements } = typeof text === 'string' ? parseFieldSelector(text) : text
   return requirements.map(({ field, operator, value }) => {

@@ -33,7 +33,11 @@ export function metadataOf(object: unknown): Metadata | undefined {
 /** The labels of an object; empty where it has none. */
 export function labelsOf(object: unknown): Readonly<Record<string, string>> {
   const metadata = isRecord(object) ? object['metadata'] : undefined
-  const labels = isRecord(metadata) ? metadata['labels'] : undefined
+  return asLabels(isRecord(metadata) ? metadata['labels'] : undefined)
+}
+
+/** What stands in an object as its labels; empty where that is nothing or no object. */
+export function asLabels(labels: unknown): Readonly<Record<string, string>> {
   return isTextRecord(labels) ? labels : {}
 }
 

@@ -1,77 +1,161 @@
-// Keeps entries by key with their indexes and the last resourceVersion seen: what indexers and caches stand on.
+// Keeps states of objects by key with their indexes and the last resourceVersion seen: what indexers and caches stand on.
 
 import { KubedeltaError } from '../base/errors.ts'
+import { Content, type OnIndexError } from './content.ts'
 import type { Entry } from './entry.ts'
 import type { Indexers } from './index-function.ts'
-import { IndexTable } from './index-table.ts'
+import type { IndexTable } from './index-table.ts'
+import { ABSENT } from './key-table.ts'
+import { objectStorage } from './object-storage.ts'
+import { ownText } from './own-text.ts'
+import { Stage, type IsUnchanged } from './stage.ts'
+import type { ObjectStorage, StorageUsage } from './storage.ts'
+import { pairsOfSwap, type SlotPairs, type SwapPairs } from './swap-pairs.ts'
 
-/** Told that an index function failed on an object that stays in the store, out of that index. */
-export type OnIndexError = (index: string, key: string, error: KubedeltaError) => void
+/** What a write did. */
+export interface Written<T> {
+  /** What stood there. */
+  readonly before: Entry<T> | undefined
+  readonly after: Entry<T>
+}
 
 /**
- * Entries by key (client-go ThreadSafeStore).
+ * States by key (client-go ThreadSafeStore).
  *
  * - Every method is one synchronous step: no reader sees a half of it.
  * - A failing index function never fails a write.
  * - `resourceVersion` is the last one seen, not the highest.
  */
 export class Store<T> {
+  readonly #storage: ObjectStorage<T>
   readonly #onIndexError: OnIndexError
-  readonly #tables = new Map<string, IndexTable<T>>()
-  #entries = new Map<string, Entry<T>>()
+  #indexers: Indexers<T>
+  #content: Content<T>
+  /** The content that is being built; its slots may also be those of the content shown, under the same keys. */
+  #stage: Stage<T> | undefined
   #resourceVersion = ''
+  /** How many readers need the slots to stay as they are. */
+  #pins = 0
+  /** Slots to be released when nobody needs them any more. */
+  #held: number[] = []
+  /** Slots that nobody needs any more, to be released some at a time. */
+  #released: number[] = []
 
-  constructor(indexers: Indexers<T>, onIndexError: OnIndexError) {
+  constructor(indexers: Indexers<T>, onIndexError: OnIndexError, storage: ObjectStorage<T> = objectStorage()) {
+    this.#indexers = indexers
     this.#onIndexError = onIndexError
-    for (const [name, indexFunction] of Object.entries(indexers)) this.#tables.set(name, new IndexTable(indexFunction))
+    this.#storage = storage
+    this.#content = this.#newContent()
   }
 
   get size(): number {
-    return this.#entries.size
+    return this.#content.size
   }
 
   get resourceVersion(): string {
     return this.#resourceVersion
   }
 
+  get storage(): ObjectStorage<T> {
+    return this.#storage
+  }
+
+  usage(): StorageUsage {
+    return this.#storage.usage()
+  }
+
   get(key: string): Entry<T> | undefined {
-    return this.#entries.get(key)
+    const slot = this.#content.slot(key)
+    return slot === ABSENT ? undefined : this.#storage.entry(slot)
   }
 
-  entries(): MapIterator<Entry<T>> {
-    return this.#entries.values()
+  /** All entries; to be read in one step. */
+  *entries(): Generator<Entry<T>> {
+    for (const slot of this.#content.slots()) yield this.#storage.entry(slot)
   }
 
-  keys(): MapIterator<string> {
-    return this.#entries.keys()
+  /** All entries as they are when the first is read, whatever is written before the last; to be read to the end, or left by `return`. */
+  *entriesAsOfNow(): Generator<Entry<T>> {
+    const slots = this.#content.slots()
+    const unpin = this.pin()
+    try {
+      for (const slot of slots) yield this.#storage.entry(slot)
+    } finally {
+      unpin()
+    }
   }
 
-  /** Inserts or replaces; returns what stood there. */
-  set(entry: Entry<T>): Entry<T> | undefined {
-    const before = this.#entries.get(entry.key)
-    this.#entries.set(entry.key, entry)
-    this.#index(entry)
+  *keys(): Generator<string> {
+    for (const slot of this.#content.slots()) yield this.#storage.key(slot)
+  }
+
+  /** Inserts or replaces. */
+  set(entry: Entry<T>): Written<T> {
+    const held = this.#content.slot(entry.key)
+    const before = held === ABSENT ? undefined : this.#storage.entry(held)
+    const slot = this.#storage.put(entry, held === ABSENT ? ownText(entry.key) : this.#storage.key(held))
+    const after = this.#storage.entry(slot)
+    this.#content.set(after, slot)
+    if (held !== ABSENT) this.#drop(held, entry.key)
     this.bookmark(entry.resourceVersion)
-    return before
+    return { before, after }
   }
 
   /** Removes a key; returns what stood there. The resourceVersion of the deletion, where known, counts as seen. */
   delete(key: string, resourceVersion?: string): Entry<T> | undefined {
-    const before = this.#entries.get(key)
-    this.#entries.delete(key)
-    for (const table of this.#tables.values()) table.delete(key)
+    const held = this.#content.delete(key)
     this.bookmark(resourceVersion)
+    if (held === ABSENT) return undefined
+    const before = this.#storage.entry(held)
+    this.#drop(held, key)
     return before
   }
 
-  /** Swaps the whole content and takes over the map; returns what stood there. */
-  replace(entries: Map<string, Entry<T>>, resourceVersion: string): ReadonlyMap<string, Entry<T>> {
-    const before = this.#entries
-    this.#entries = entries
+  /** Begins a content that nobody sees; one that was begun before is dropped. */
+  beginStage(isUnchanged: IsUnchanged<T>): Stage<T> {
+    this.#stage?.drop()
+    const stage = new Stage<T>({
+      storage: this.#storage,
+      content: this.#newContent(),
+      shownSlot: (key) => this.#content.slot(key),
+      release: (slot) => this.#release(slot),
+      isUnchanged,
+    })
+    this.#stage = stage
+    return stage
+  }
+
+  /** Shows the content of the stage that was begun last, all at once; `wanted` says which pairs of slots it is told for. */
+  show(resourceVersion: string, wanted: 'none' | 'changed' | 'all'): SlotPairs {
+    const stage = this.#stage
+    this.#stage = undefined
+    const before = this.#content
+    this.#content = stage?.take() ?? this.#newContent()
     this.#resourceVersion = resourceVersion
-    for (const table of this.#tables.values()) table.clear()
-    for (const entry of entries.values()) this.#index(entry)
-    return before
+    const { pairs, gone }: SwapPairs = pairsOfSwap(before, this.#content, { storage: this.#storage, wanted })
+    for (const slot of gone) this.#release(slot)
+    return pairs
+  }
+
+  /** All slots as they are now, for whoever pinned them. */
+  slots(): Int32Array {
+    return this.#content.slots()
+  }
+
+  /** Keeps all slots from being released until the function it returns is called. */
+  pin(): () => void {
+    this.#pins += 1
+    let isPinned = true
+    return () => {
+      if (!isPinned) return
+      isPinned = false
+      this.#pins -= 1
+      if (this.#pins > 0) return
+      const isReleasing = this.#released.length > 0
+      this.#released = isReleasing ? [...this.#released, ...this.#held] : this.#held
+      this.#held = []
+      if (!isReleasing) this.#releaseSome()
+    }
   }
 
   /** Takes a resourceVersion as seen; undefined leaves the last one. */
@@ -81,9 +165,14 @@ export class Store<T> {
 
   /** @throws KubedeltaError `usage` when there is no such index */
   table(name: string): IndexTable<T> {
-    const table = this.#tables.get(name)
+    const table = this.#content.tables.get(name)
     if (table === undefined) throw new KubedeltaError('usage', `Index with name ${name} does not exist`)
     return table
+  }
+
+  /** Name -> index. */
+  get tables(): ReadonlyMap<string, IndexTable<T>> {
+    return this.#content.tables
   }
 
   /** The entries under a value of an index. @throws as `table` */
@@ -94,7 +183,7 @@ export class Store<T> {
   entriesOf(keys: Iterable<string>): Entry<T>[] {
     const entries: Entry<T>[] = []
     for (const key of keys) {
-      const entry = this.#entries.get(key)
+      const entry = this.get(key)
       if (entry !== undefined) entries.push(entry)
     }
     return entries
@@ -102,7 +191,7 @@ export class Store<T> {
 
   /** Values with at least one key; none where there is no such index, as in client-go. */
   indexValues(name: string): string[] {
-    return this.#tables.get(name)?.values() ?? []
+    return this.#content.tables.get(name)?.values() ?? []
   }
 
   /**
@@ -110,45 +199,40 @@ export class Store<T> {
    * @throws KubedeltaError `usage` when a name is taken, or an index function fails on an object; nothing is added then
    */
   addIndexers(indexers: Indexers<T>): void {
-    const taken = Object.keys(indexers).filter((name) => this.#tables.has(name))
+    const taken = Object.keys(indexers).filter((name) => this.#content.tables.has(name))
     if (taken.length > 0) throw new KubedeltaError('usage', `indexer conflict: ${printSet(taken)}`)
-    const tables = Object.entries(indexers).map(([name, indexFunction]) => {
-      const table = new IndexTable(indexFunction)
-      for (const entry of this.#entries.values()) {
-        const error = tryIndex(table, name, entry)
-        if (error !== undefined) throw error
-      }
-      return [name, table] as const
-    })
-    for (const [name, table] of tables) this.#tables.set(name, table)
-  }
-
-  #index(entry: Entry<T>): void {
-    for (const [name, table] of this.#tables) {
-      const error = tryIndex(table, name, entry)
-      if (error !== undefined) this.#onIndexError(name, entry.key, error)
+    const fail: OnIndexError = (_index, _key, error) => {
+      throw error
     }
+    this.#content.addTables(this.#content.index(indexers, fail))
+    this.#stage?.addIndexers(indexers, this.#onIndexError)
+    this.#indexers = { ...this.#indexers, ...indexers }
+  }
+
+  #newContent(): Content<T> {
+    const content = new Content<T>(this.#storage, this.#onIndexError)
+    content.addTables(content.index(this.#indexers, this.#onIndexError))
+    return content
+  }
+
+  /** The content shown no longer has the slot under the key. */
+  #drop(slot: number, key: string): void {
+    if (this.#stage?.slot(key) !== slot) this.#release(slot)
+  }
+
+  /** A whole content at once would stop the process for as long as its objects are many. */
+  #releaseSome(): void {
+    for (const slot of this.#released.splice(-RELEASED_A_TURN)) this.#storage.release(slot)
+    if (this.#released.length > 0) setImmediate(() => this.#releaseSome())
+  }
+
+  #release(slot: number): void {
+    if (this.#pins > 0) this.#held.push(slot)
+    else this.#storage.release(slot)
   }
 }
 
-function tryIndex<T>(table: IndexTable<T>, name: string, entry: Entry<T>): KubedeltaError | undefined {
-  try {
-    table.set(entry)
-    return undefined
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    const key = JSON.stringify(entry.key)
-    const index = JSON.stringify(name)
-    return new KubedeltaError(
-      'usage',
-      `unable to calculate an index entry for key ${key} on index ${index}: ${reason}`,
-      {
-        cause: error,
-        fields: { key: entry.key, index: name },
-      },
-    )
-  }
-}
+const RELEASED_A_TURN = 10_000
 
 /** As Go prints a set of names. */
 function printSet(names: readonly string[]): string {

@@ -19,9 +19,9 @@ export class SyncTracker implements Synced {
   #given = false
   #synced = false
 
-  /** One more thing to do; called before `allGiven` for whatever the source still had to give. */
-  started(): void {
-    this.#open += 1
+  /** So many more things to do; called before `allGiven` for whatever the source still had to give. */
+  started(count = 1): void {
+    this.#open += count
   }
 
   finished(): void {

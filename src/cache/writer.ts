@@ -2,12 +2,15 @@
 
 import type { Clock } from '../base/clock.ts'
 import { KubedeltaError } from '../base/errors.ts'
-import { changesOf, changesOfSwap, isNoChange, type ChangeRules, type UpdateRoute } from './change.ts'
-import { parsedEntry, type Entry } from './entry.ts'
+import { ChangeList } from './change-list.ts'
+import { changesOf, isNoChange, type ChangeRules, type UpdateRoute } from './change.ts'
+import { isSameContent, ownedEntry, parsedEntry, type Entry } from './entry.ts'
 import type { Handlers } from './handlers.ts'
 import { TransactionError } from './indexer.ts'
+import { ABSENT } from './key-table.ts'
 import { type KeyFunction } from './metadata.ts'
 import type { ResyncSchedule } from './resync-schedule.ts'
+import type { IsUnchanged } from './stage.ts'
 import type { Store } from './store.ts'
 import { SyncTracker, type Synced } from './sync-tracker.ts'
 
@@ -15,7 +18,7 @@ import { SyncTracker, type Synced } from './sync-tracker.ts'
  * What a feed says of one object. Whether it is an add or an update the cache decides.
  *
  * - `set` and `delete` give a parsed object, which is frozen; a delete gives the last state, with the deletion's resourceVersion.
- * - `set-entry` gives an entry, bytes-backed ones above all; `delete-key` the last state as one, or nothing where only the key is
+ * - `set-entry` gives an entry, bytes-backed ones above all, whose bytes are copied: they may be a slice that is overwritten later; `delete-key` the last state as one, or nothing where only the key is
  *   known: then the handlers get the state that the cache holds.
  * - The delete of a key that the cache does not hold reaches handlers by the rules of client-go, with the state given; by those of a
  *   log it is no change.
@@ -35,6 +38,8 @@ export type FeedChange<T> =
 export interface Snapshot<T> {
   /** Takes sets and deletes of the content that is being built. @throws KubedeltaError `usage` for an object without a key */
   initApply(change: FeedChange<T>): void
+  /** What stands under a key in the content that is being built. */
+  entry(key: string): Entry<T> | undefined
   /**
    * Swaps the content in at once, then tells the handlers: deletes first, as missed, then the rest in the order of the snapshot. The
    * first one syncs the cache. Resolves when the feed may go on.
@@ -74,7 +79,10 @@ export interface CacheWriter<T> {
   markSynced(): void
   /** What the cache holds under a key. */
   entry(key: string): Entry<T> | undefined
-  /** All that the cache holds. */
+  /**
+   * All that the cache holds when the first is read, whatever is written before the last: to be read at any pace, to the end or left by
+   * `break`. Until then the memory of what is replaced or deleted is kept.
+   */
   entries(): Iterable<Entry<T>>
 }
 
@@ -99,15 +107,15 @@ export function createWriter<T>(parts: WriterParts<T>): { readonly writer: Cache
     switch (step.kind) {
       case 'set': {
         if (isNoChange(store.get(step.entry.key), step.entry, rules)) return
-        const before = store.set(step.entry)
-        for (const change of changesOf(before, step.entry, { rules, initial: !synced.hasSynced() })) {
+        const { before, after } = store.set(step.entry)
+        for (const change of changesOf(before, after, { rules, initial: !synced.hasSynced() })) {
           handlers.dispatch(change)
         }
         return
       }
       case 'delete': {
         const held = store.delete(step.key, step.finalStateUnknown ? undefined : step.entry?.resourceVersion)
-        const before = step.entry ?? held
+        const before = step.entry === undefined ? held : ownedEntry(step.entry)
         // client-go passes on the delete of an object it never saw; a log's readers go by what the cache held.
         if (before !== undefined && (held !== undefined || rules === 'client-go')) {
           handlers.dispatch({ kind: 'delete', before, finalStateUnknown: step.finalStateUnknown })
@@ -125,6 +133,10 @@ export function createWriter<T>(parts: WriterParts<T>): { readonly writer: Cache
   const showAgain = (entry: Entry<T>, route: UpdateRoute): void =>
     handlers.dispatch({ kind: 'update', before: entry, after: entry, route })
 
+  // By the rules of client-go an object that was given parsed may be another one under the same resourceVersion.
+  const isUnchanged: IsUnchanged<T> =
+    rules === 'log' ? isSameContent : (a, b) => a.bytes !== undefined && b.bytes !== undefined && isSameContent(a, b)
+
   const writer: CacheWriter<T> = {
     apply: (change, signal) => {
       write(toStep(change, key))
@@ -139,26 +151,25 @@ export function createWriter<T>(parts: WriterParts<T>): { readonly writer: Cache
       if (errors.length > 0) throw new TransactionError(changes.length, indices, errors)
     },
     beginSnapshot: () => {
-      const entries = new Map<string, Entry<T>>()
+      const stage = store.beginStage(isUnchanged)
       const snapshot: Snapshot<T> = {
         initApply: (change) => {
           const step = toStep(change, key)
-          // Taken out first: a key stands where it was last put.
-          entries.delete(step.kind === 'set' ? step.entry.key : step.key)
-          if (step.kind === 'set') entries.set(step.entry.key, step.entry)
+          if (step.kind === 'set') stage.set(step.entry)
+          else stage.delete(step.key)
         },
+        entry: (k) => stage.entry(k),
         initDone: async (resourceVersion, signal) => {
           if (snapshot !== newest) {
             throw new KubedeltaError('usage', 'Cannot swap in snapshot: it is done already or another one was begun')
           }
           newest = undefined
           const initial = !synced.hasSynced()
-          for (const entry of entries.values()) {
-            const held = store.get(entry.key)
-            if (held !== undefined && isNoChange(held, entry, rules)) entries.set(entry.key, held)
-          }
-          const before = store.replace(entries, resourceVersion)
-          for (const change of changesOfSwap(before, entries, { rules, initial })) handlers.dispatch(change)
+          const onClosed = store.pin()
+          // By the rules of a log what kept its slot is no change.
+          const wanted = handlers.isEmpty ? 'none' : rules === 'log' ? 'changed' : 'all'
+          const pairs = store.show(resourceVersion, wanted)
+          handlers.dispatchAll(new ChangeList({ storage: store.storage, pairs, rules, initial, onClosed }))
           onWritten()
           markSynced()
           await handlers.room(signal)
@@ -175,15 +186,30 @@ export function createWriter<T>(parts: WriterParts<T>): { readonly writer: Cache
     shouldResync: () => schedule.check(clock.now()),
     resyncCheckMs: () => schedule.checkMs,
     resync: (signal) => {
-      for (const entry of store.entries()) showAgain(entry, 'due')
+      handlers.dispatchAll(listOf(store, 'resync'))
       return handlers.room(signal)
     },
     bookmark: (resourceVersion) => store.bookmark(resourceVersion),
     markSynced,
     entry: (k) => store.get(k),
-    entries: () => store.entries(),
+    entries: () => store.entriesAsOfNow(),
   }
   return { writer, synced }
+}
+
+/** All that a store holds, as initial adds or to be shown again. */
+export function listOf<T>(store: Store<T>, as: 'initial' | 'resync'): ChangeList<T> {
+  const onClosed = store.pin()
+  const after = store.slots()
+  const before = as === 'resync' ? after : new Int32Array(after.length).fill(ABSENT)
+  const rules = as === 'resync' ? 'resync' : 'log'
+  return new ChangeList({
+    storage: store.storage,
+    pairs: { before, after },
+    rules,
+    initial: as === 'initial',
+    onClosed,
+  })
 }
 
 type Step<T> =

@@ -49,7 +49,7 @@ export interface FactoryInformerOptions<T> extends InformerSettings<T>, Resource
 /**
  * Informers of one cluster (client-go SharedInformerFactory).
  *
- * - `informer` gives the same informer for the same resource, selection, resync period, transform, selectable fields, list mode and
+ * - `informer` gives the same informer for the same resource, selection, resync period, storage, transform, selectable fields, list mode and
  *   error handler; the indexers that are asked for add up. One that has stopped is forgotten, the next call makes a new one.
  * - Nothing is read or asked before something runs. The end of `run`, and disposing of the factory, close its connections.
  */
@@ -226,8 +226,8 @@ interface Member {
 }
 
 function identityOf<T>(settings: InformerSettings<T>): readonly unknown[] {
-  const { resyncMs, transform, watchErrorHandler, watchList, selectableFields = {} } = settings
-  return [resyncMs, transform, watchErrorHandler, watchList, ...Object.entries(selectableFields).flat()]
+  const { resyncMs, storage, transform, watchErrorHandler, watchList, selectableFields = {} } = settings
+  return [resyncMs, storage, transform, watchErrorHandler, watchList, ...Object.entries(selectableFields).flat()]
 }
 
 function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {

@@ -9,6 +9,7 @@ import { createCache, type Cache } from '../cache/cache.ts'
 import type { Indexers } from '../cache/index-function.ts'
 import type { SelectableFields } from '../cache/lister.ts'
 import { runResync } from '../cache/resync.ts'
+import type { ObjectStorage, StorageMode } from '../cache/storage.ts'
 import { resourceName } from '../object/resource.ts'
 import { InformerSink } from './informer-sink.ts'
 import { EntryReader, type Transform } from './informer-transform.ts'
@@ -26,6 +27,10 @@ export interface InformerSettings<T> {
    * and logged; the next state is tried again. @default whole objects
    */
   readonly transform?: Transform<T>
+  /**
+   * How the cache keeps its objects; what a transform returned is kept as it is, whatever stands here. @default 'bytes'
+   */
+  readonly storage?: StorageMode | ObjectStorage<T>
   /** Resync period of the cache and of handlers that name none, in milliseconds; never asks the server; 0 is never. @default 0 */
   readonly resyncMs?: number
   /**
@@ -107,7 +112,7 @@ export interface InformerParts<T> extends Omit<InformerOptions<T>, 'source'> {
 
 /** The informer of these parts. @throws as `createInformer` */
 export function assembleInformer<T>(parts: InformerParts<T>): Informer<T> {
-  const { resource, openSource, indexers, selectableFields, transform, resyncMs, watchErrorHandler } = parts
+  const { resource, openSource, indexers, selectableFields, storage, transform, resyncMs, watchErrorHandler } = parts
   const { watchList, metrics, random, clock = systemClock, log: given = silentLogger } = parts
   const log = given.with({ resource })
   const {
@@ -121,6 +126,7 @@ export function assembleInformer<T>(parts: InformerParts<T>): Informer<T> {
     ...(indexers && { indexers }),
     ...(selectableFields && { fields: selectableFields }),
     ...(resyncMs !== undefined && { resyncMs }),
+    ...(storage && { storage }),
     ...(metrics && { metrics }),
   })
   const sink = new InformerSink<T>(writer, new EntryReader<T>({ transform, resource, log, metrics }))

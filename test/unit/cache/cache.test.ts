@@ -278,6 +278,46 @@ test('a bytes-backed object is parsed on first use, once, and frozen', async () 
   assert.ok(Object.isFrozen(object?.metadata.labels))
 })
 
+test('the last state of a deleted object stays true when the feed uses its bytes again', async () => {
+  await using running = runningCache({ rules: 'log' })
+  const { cache, writer, signal } = running
+  const nodes: unknown[] = []
+  await writer.apply({ kind: 'set-entry', entry: podEntry('a', '1', 'x') }, signal)
+  cache.addHandler({ onDelete: ({ metadata }) => void nodes.push(metadata.labels?.['app']) })
+  const entry = podEntry('a', '2', 'last')
+  void writer.apply({ kind: 'delete-key', key: 'shop/a', entry, finalStateUnknown: false }, signal)
+  entry.bytes?.fill(0)
+  await settled()
+  assert.deepEqual(nodes, ['last'])
+})
+
+test('the text of an object can be had unparsed, printed anew where it is not kept', async () => {
+  for (const storage of ['bytes', 'object'] as const) {
+    const { cache, writer } = createCache<Pod>({ rules: 'log', storage })
+    const entry = podEntry('a', '1', 'x')
+    await writer.apply({ kind: 'set-entry', entry }, new AbortController().signal)
+    assert.equal(String(cache.getBytes('shop/a')), String(entry.bytes))
+    assert.equal(cache.getBytes('shop/b'), undefined)
+  }
+})
+
+test('all entries can be read at any pace: they stay as they were when the first was read', async () => {
+  await using running = runningCache({ rules: 'log' })
+  const { writer, signal } = running
+  for (const name of ['a', 'b', 'c']) {
+    await writer.apply({ kind: 'set-entry', entry: podEntry(name, '1', 'x') }, signal)
+  }
+  const read: string[] = []
+  for (const { key, object } of writer.entries()) {
+    read.push(`${key} ${object.metadata.labels?.['app'] ?? ''}`)
+    await writer.apply({ kind: 'set-entry', entry: podEntry('c', '2', 'y') }, signal)
+    await writer.apply({ kind: 'delete-key', key: 'shop/b', finalStateUnknown: true }, signal)
+    await writer.apply({ kind: 'set-entry', entry: podEntry('d', '2', 'z') }, signal)
+    await settled()
+  }
+  assert.deepEqual(read, ['shop/a x', 'shop/b x', 'shop/c x'])
+})
+
 test('the namespace index belongs to the cache', () => {
   assert.throws(() => createCache<Pod>({ indexers: { namespace: () => [] } }), { code: 'usage' })
 })
