@@ -4,7 +4,7 @@ import { KubedeltaError } from '../base/errors.ts'
 import type { TopicAdmin, TopicDescription, TopicSpec } from '../topic/port.ts'
 import { sqliteError } from './sqlite.ts'
 import { createTopicDatabase, missingTopic } from './topic-database.ts'
-import { createTopicDirectory, fileIdentity, isTopicName, listTopics, topicFiles } from './topic-files.ts'
+import { createTopicDirectory, fileBirth, fileIdentity, isTopicName, listTopics, topicFiles } from './topic-files.ts'
 import { TopicView } from './topic-view.ts'
 
 /** Every call answers from the files, and leaves nothing open. */
@@ -23,8 +23,16 @@ export class EmbeddedAdmin implements TopicAdmin {
   async describe(topic: string): Promise<TopicDescription | undefined> {
     const files = topicFiles(this.#root, topic)
     if (!isTopicName(topic) || fileIdentity(files.database) === undefined) return undefined
+    const topicId = fileBirth(files.database)
     using view = new TopicView(files)
-    return { topic, partitions: view.partitions, replicationFactor: 1, replicated: false, config: view.config }
+    return {
+      topic,
+      partitions: view.partitions,
+      replicationFactor: 1,
+      ...(topicId === undefined ? {} : { topicId }),
+      replicated: false,
+      config: view.config,
+    }
   }
 
   async create(spec: TopicSpec): Promise<'created' | 'exists'> {

@@ -19,6 +19,7 @@ export interface EmbeddedReaderOptions {
  * A reader with one connection for each topic it was asked for.
  *
  * - It reads about a megabyte at a time, on the main thread, and lets everything else have a turn in between.
+ * - A topic that is removed and made anew ends the iteration with `topic-recreated`; there are no leaders, so no epochs are checked.
  * - At the end it waits for the writer's word, in whichever process that is, and looks for itself twice a second.
  */
 export class EmbeddedReader implements TopicReader {
@@ -32,10 +33,14 @@ export class EmbeddedReader implements TopicReader {
   async *read(options: ReadOptions): AsyncIterable<ReadBatch> {
     const { topic, signal } = options
     const positions = new Map(options.from)
+    let first: TopicView | undefined
     let watch: { readonly view: TopicView; readonly appends: AppendWatch } | undefined
     try {
       while (!signal.aborted) {
         const view = this.#view(topic)
+        first ??= view
+        // Positions of one topic mean nothing in another.
+        if (view !== first) throw recreated(topic)
         const appended = watch?.appends.next()
         let isAtEnd = true
         for (const partition of positions.keys()) {
@@ -106,6 +111,14 @@ export class EmbeddedReader implements TopicReader {
       timer.abort()
     }
   }
+}
+
+function recreated(topic: string): KubedeltaError {
+  return new KubedeltaError(
+    'topic-recreated',
+    `Cannot read on in topic ${topic}: it was removed and created anew: read it from its start`,
+    { fields: { topic } },
+  )
 }
 
 function isDone(positions: ReadonlyMap<number, number>, { until }: ReadOptions): boolean {

@@ -129,6 +129,12 @@ export function fileIdentity(path: string): string | undefined {
   return found === undefined ? undefined : `${found.dev}:${found.ino}`
 }
 
+/** Which file stands at a path, told apart from any that stood there before it: numbers of files are given out again. */
+export function fileBirth(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false, bigint: true })
+  return found === undefined ? undefined : `${found.dev}:${found.ino}:${found.birthtimeNs}`
+}
+
 function fileCode(error: unknown): string | undefined {
   return error instanceof Error && 'syscall' in error && 'code' in error ? String(error.code) : undefined
 }

@@ -188,16 +188,23 @@ export class EmbeddedWriter implements TopicWriter {
   }
 
   #fitting(group: RecordGroup): { readonly records: readonly TopicRecord[]; readonly bytes: number } {
-    const bytes = sizeOf(group.records)
-    if (bytes <= this.#maxGroupBytes) return { records: group.records, bytes }
-    const records = group.whenTooLarge?.()
-    const replaced = records === undefined ? bytes : sizeOf(records)
-    if (records !== undefined && records.length > 0 && replaced <= this.#maxGroupBytes)
-      return { records, bytes: replaced }
-    throw new KubedeltaError(
+    let { records } = group
+    let bytes = sizeOf(records)
+    while (bytes > this.#maxGroupBytes) {
+      const smaller = group.whenTooLarge?.() ?? []
+      const size = sizeOf(smaller)
+      if (smaller.length === 0 || size >= bytes) throw this.#tooLarge(bytes)
+      records = smaller
+      bytes = size
+    }
+    return { records, bytes }
+  }
+
+  #tooLarge(size: number): KubedeltaError {
+    return new KubedeltaError(
       'too-large',
-      `Cannot append to topic ${this.topic}: wanted a group of at most ${this.#maxGroupBytes} bytes: current one has ${replaced}: make the topic anew with a larger max.message.bytes`,
-      { fields: { topic: this.topic, size: replaced, limit: this.#maxGroupBytes } },
+      `Cannot append to topic ${this.topic}: wanted a group of at most ${this.#maxGroupBytes} bytes: current one has ${size}: make the topic anew with a larger max.message.bytes`,
+      { fields: { topic: this.topic, size, limit: this.#maxGroupBytes } },
     )
   }
 

@@ -17,17 +17,18 @@ import type {
   TopicWriter,
   WriterOptions,
 } from '../topic/port.ts'
-
-interface Partition {
-  records: StoredRecord[]
-  end: number
-}
+import { checkHistory, emptyPartition, nextBatch, type Partition } from './memory-partition.ts'
 
 interface Topic {
-  readonly spec: TopicSpec
-  readonly partitions: readonly Partition[]
+  readonly id: string
+  spec: TopicSpec
+  readonly partitions: Partition[]
   /** Of the writer opened last; an append by another is refused. */
   producer: number
+  /** What the writers of one transactional id share. */
+  producerId: number
+  /** The last writer of the producer id before, which nobody fences. */
+  unfenced: number | undefined
 }
 
 /**
@@ -35,6 +36,8 @@ interface Topic {
  *
  * - Appends are acknowledged in a later microtask, in order; `holdAcks` keeps them back.
  * - A second writer of a topic fences the first.
+ * - What befalls a log is done on request: compaction, retention, a lost leader, a broken batch, more partitions, another topic under
+ *   the name, brokers that do not answer.
  * - Groups over `maxGroupBytes` of keys and values take the `whenTooLarge` path.
  */
 export class MemoryTopicLog implements TopicLog {
@@ -43,15 +46,17 @@ export class MemoryTopicLog implements TopicLog {
   readonly admin: TopicAdmin
   readonly #topics = new Map<string, Topic>()
   #held: Promise<void> | undefined
+  #created = 0
+  #isCut = false
   #changed = Promise.withResolvers<void>()
 
   constructor() {
     this.admin = {
-      list: async () => [...this.#topics.keys()],
+      list: async () => [...this.#reachable().keys()],
       describe: async (topic) => this.#describe(topic),
       create: async (spec) => this.#create(spec),
       offsets: async (topic, at) =>
-        new Map(this.#topic(topic).partitions.map(({ end }, n) => [n, at === 'latest' ? end : 0])),
+        new Map(this.#topic(topic).partitions.map(({ start, end }, n) => [n, at === 'latest' ? end : start])),
       [Symbol.asyncDispose]: async () => {},
     }
   }
@@ -71,9 +76,64 @@ export class MemoryTopicLog implements TopicLog {
     }
   }
 
+  /** Removes a topic; who reads it fails with `topic-missing`, or with `topic-recreated` if it is created again before that. */
+  delete(topic: string): void {
+    this.#topics.delete(topic)
+    this.#wake()
+  }
+
+  /** Removes what stands before an offset, as retention does. */
+  truncateBefore(topic: string, partition: number, offset: number): void {
+    const found = this.#partition(this.#standing(topic), partition)
+    found.start = Math.min(Math.max(found.start, offset), found.end)
+    found.records = found.records.filter((record) => record.offset >= found.start)
+  }
+
+  /** Lets a leader that had not all of it take over: what stands from an offset on is lost, and its offsets are given out again. */
+  loseFrom(topic: string, partition: number, offset: number): void {
+    const found = this.#partition(this.#standing(topic), partition)
+    found.records = found.records.filter((record) => record.offset < offset)
+    found.broken = found.broken.filter(({ nextOffset }) => nextOffset <= offset)
+    found.end = Math.min(found.end, offset)
+    found.leaderEpoch += 1
+    for (const [epoch, at] of found.epochs) if (at >= found.end) found.epochs.delete(epoch)
+    found.epochs.set(found.leaderEpoch, found.end)
+    this.#wake()
+  }
+
+  /** Makes the last record of a partition one that does not decode, as a batch of its own. */
+  breakLast(topic: string, partition: number): void {
+    const found = this.#partition(this.#standing(topic), partition)
+    const last = found.records.pop()
+    if (last !== undefined) found.broken.push({ baseOffset: last.offset, nextOffset: last.offset + 1 })
+  }
+
+  /** Adds partitions, as an operator may; who has opened a writer goes on with those that were there. */
+  addPartitions(topic: string, count: number): void {
+    const found = this.#standing(topic)
+    while (found.partitions.length < count) found.partitions.push(emptyPartition())
+    found.spec = { ...found.spec, partitions: count }
+  }
+
+  /** No broker answers any more, and who reads gets nothing, until the returned function is called. */
+  cut(): () => void {
+    this.#isCut = true
+    return () => {
+      this.#isCut = false
+      this.#wake()
+    }
+  }
+
   /** Appends beside any writer, as a foreign producer would. */
   inject(topic: string, partition: number, record: TopicRecord): void {
-    this.#append(this.#topic(topic), partition, [record])
+    this.#append(this.#standing(topic), partition, [record])
+  }
+
+  /** Forgets who writes, as a broker does with a transactional id that expired: the next writer does not fence the last one. */
+  expireProducer(name: string): void {
+    const topic = this.#topic(name)
+    topic.producerId++
+    topic.unfenced = topic.producer
   }
 
   /** Keeps acknowledgements back until the returned function is called. */
@@ -93,7 +153,7 @@ export class MemoryTopicLog implements TopicLog {
     return {
       topic,
       partitions: found.partitions.length,
-      producerId: String(producer),
+      producerId: String(found.producerId),
       append: (partition, group) => {
         const appended = this.#appendAs(producer, found, { partition, group })
         pending.add(appended)
@@ -111,29 +171,68 @@ export class MemoryTopicLog implements TopicLog {
   }
 
   async openReader(): Promise<TopicReader> {
-    return { read: (options) => this.#read(options), [Symbol.asyncDispose]: async () => {} }
+    let isOpen = true
+    return {
+      read: (options) => {
+        if (!isOpen) throw new KubedeltaError('aborted', `Cannot read topic ${options.topic}: the reader is closed`)
+        return this.#read(options)
+      },
+      [Symbol.asyncDispose]: async () => void (isOpen = false),
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #describe(name: string): TopicDescription | undefined {
-    const topic = this.#topics.get(name)
+    const topic = this.#reachable().get(name)
     if (topic === undefined) return undefined
     const { partitions, config } = topic.spec
-    return { topic: name, partitions, replicationFactor: 3, config }
+    return { topic: name, partitions, replicationFactor: 3, topicId: topic.id, config }
   }
 
   #create(spec: TopicSpec): 'created' | 'exists' {
-    if (this.#topics.has(spec.topic)) return 'exists'
-    const partitions = Array.from({ length: spec.partitions }, () => ({ records: [], end: 0 }))
-    this.#topics.set(spec.topic, { spec, partitions, producer: 0 })
+    if (this.#reachable().has(spec.topic)) return 'exists'
+    this.#created += 1
+    const partitions = Array.from({ length: spec.partitions }, emptyPartition)
+    this.#topics.set(spec.topic, {
+      id: `topic-${this.#created}`,
+      spec,
+      partitions,
+      producer: 0,
+      producerId: 1,
+      unfenced: undefined,
+    })
+    this.#wake()
     return 'created'
   }
 
+  #reachable(): ReadonlyMap<string, Topic> {
+    if (this.#isCut) throw new KubedeltaError('unreachable', 'Cannot reach a broker: all of them are cut off')
+    return this.#topics
+  }
+
   #topic(name: string): Topic {
-    const topic = this.#topics.get(name)
+    const topic = this.#reachable().get(name)
     if (topic === undefined) throw new KubedeltaError('topic-missing', `Cannot use topic ${name}: it does not exist`)
     return topic
+  }
+
+  /** For what befalls a topic, whether its readers reach it or not. */
+  #standing(name: string): Topic {
+    const topic = this.#topics.get(name)
+    if (topic === undefined) throw new RangeError(`Cannot find topic ${name}: it does not exist`)
+    return topic
+  }
+
+  #partition({ partitions }: Topic, number: number): Partition {
+    const partition = partitions[number]
+    if (partition !== undefined) return partition
+    throw new RangeError(`Cannot use topic: 'partition' must be < ${partitions.length}: current value is ${number}`)
+  }
+
+  #wake(): void {
+    this.#changed.resolve()
+    this.#changed = Promise.withResolvers<void>()
   }
 
   async #appendAs(
@@ -141,14 +240,16 @@ export class MemoryTopicLog implements TopicLog {
     topic: Topic,
     { partition, group }: { readonly partition: number; readonly group: RecordGroup },
   ): Promise<Appended> {
-    if (producer !== topic.producer) {
+    if (producer !== topic.producer && producer !== topic.unfenced) {
       throw new KubedeltaError('fenced', `Cannot append to ${topic.spec.topic}: another writer has taken over`)
     }
-    const bytes = group.records.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0)
-    const fits = bytes <= this.maxGroupBytes
-    const records = fits ? group.records : group.whenTooLarge?.()
-    if (records === undefined) {
-      throw new KubedeltaError('too-large', `Cannot append ${bytes} bytes: at most ${this.maxGroupBytes} fit`)
+    let { records } = group
+    for (let bytes = bytesOf(records); bytes > this.maxGroupBytes; bytes = bytesOf(records)) {
+      const smaller = group.whenTooLarge?.() ?? []
+      if (smaller.length === 0 || bytesOf(smaller) >= bytes) {
+        throw new KubedeltaError('too-large', `Cannot append ${bytes} bytes: at most ${this.maxGroupBytes} fit`)
+      }
+      records = smaller
     }
     const baseOffset = this.#append(topic, partition, records)
     await this.#held
@@ -156,37 +257,49 @@ export class MemoryTopicLog implements TopicLog {
   }
 
   #append(topic: Topic, number: number, records: readonly TopicRecord[]): number {
-    const partition = topic.partitions[number]
-    if (partition === undefined) {
-      throw new RangeError(
-        `Cannot append: 'partition' must be < ${topic.partitions.length}: current value is ${number}`,
-      )
-    }
+    const partition = this.#partition(topic, number)
     const baseOffset = partition.end
     for (const record of records) partition.records.push({ ...record, partition: number, offset: partition.end++ })
-    this.#changed.resolve()
-    this.#changed = Promise.withResolvers<void>()
+    this.#wake()
     return baseOffset
   }
 
-  async *#read({ topic, from, until, signal }: ReadOptions): AsyncIterable<ReadBatch> {
+  async *#read({ topic, from, until, leaderEpochs, signal }: ReadOptions): AsyncIterable<ReadBatch> {
     const positions = new Map(from)
-    const { partitions } = this.#topic(topic)
+    const found = this.#topic(topic)
+    const epochs = new Map(leaderEpochs)
     const stopped = aborted(signal)
     for (;;) {
       const changed = this.#changed.promise
-      for (const [number, position] of positions) {
-        const partition = partitions[number]
+      for (const [number, position] of this.#isCut ? [] : positions) {
+        this.#checkIdentity(topic, found)
+        const partition = found.partitions[number]
         if (partition === undefined) continue
-        const nextOffset = Math.min(until?.get(number) ?? Infinity, partition.end)
-        if (nextOffset <= position) continue
-        const records = partition.records.filter(({ offset }) => offset >= position && offset < nextOffset)
-        positions.set(number, nextOffset)
-        yield { partition: number, records, nextOffset, endOffset: partition.end }
+        checkHistory(topic, partition, { position, epoch: epochs.get(number) })
+        const batch = nextBatch(number, partition, { from: position, until: until?.get(number) ?? Infinity })
+        if (batch === undefined) continue
+        positions.set(number, batch.nextOffset)
+        if (batch.leaderEpoch !== undefined) epochs.set(number, batch.leaderEpoch)
+        yield batch
+        if (signal.aborted) return
       }
       if (signal.aborted) return
       if (until !== undefined && [...positions].every(([number, at]) => at >= (until.get(number) ?? 0))) return
       await Promise.race([changed, stopped])
     }
   }
+
+  #checkIdentity(name: string, topic: Topic): void {
+    const current = this.#topics.get(name)
+    if (current === topic) return
+    const [code, what] =
+      current === undefined
+        ? (['topic-missing', 'it does not exist'] as const)
+        : (['topic-recreated', 'another one stands under its name'] as const)
+    throw new KubedeltaError(code, `Cannot read topic ${name}: ${what}`, { fields: { topic: name } })
+  }
+}
+
+function bytesOf(records: readonly TopicRecord[]): number {
+  return records.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0)
 }
