@@ -37,6 +37,7 @@ export interface Held<T> {
  *
  * - The record wins, whatever its epoch or resourceVersion: a cache is a pure function of the log.
  * - Whether something changed is told from uid, resourceVersion and bytes; `op` says only whether the object is gone.
+ * - A state that the cache does not select is the delete of what is held.
  * - A DELETED of the object that is held gives its final state; of another object, or a tombstone alone, the state held is the last
  *   one known. The tombstone behind a DELETED finds nothing left to do.
  */
@@ -50,6 +51,9 @@ function changeOf<T>(held: Entry<T> | undefined, record: KeyRecord<T>): ReplicaC
     case 'state':
       if (held === undefined || !isSameContent(held, record.entry)) return { kind: 'set-entry', entry: record.entry }
       return record.resync ? { kind: 'show-again', key } : undefined
+    case 'unselected':
+      // It left the selection: the last state that was in it is its last one here.
+      return held === undefined ? undefined : { kind: 'delete-key', key, finalStateUnknown: held.uid !== record.uid }
     case 'deleted':
       if (held === undefined) return undefined
       if (held.uid === record.uid && record.entry !== undefined) {

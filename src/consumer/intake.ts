@@ -1,9 +1,9 @@
 // Takes the records of one reading of a topic into a content: built aside at first, the cache itself once it was swapped in.
 
-import { fromUnknown, hasCode, type KubedeltaError } from '../base/errors.ts'
+import { fromUnknown, hasCode, KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
-import { isSameContent, type Entry } from '../cache/entry.ts'
-import type { CacheWriter } from '../cache/writer.ts'
+import type { Entry } from '../cache/entry.ts'
+import type { CacheWriter, Snapshot } from '../cache/writer.ts'
 import type { StoredRecord } from '../topic/port.ts'
 import { partitionOf } from '../topic/partition.ts'
 import { applyRecord, type ReplicaChange } from './apply.ts'
@@ -11,6 +11,7 @@ import { DegradedKeys, type DegradedReason } from './degraded-keys.ts'
 import { readKeyRecord, type KeyRecord } from './key-record.ts'
 import type { ReplicaMetrics } from './replica-metrics.ts'
 import { schemaNameOf, type ReplicaSchemas } from './replica-schemas.ts'
+import type { Selection } from './selection.ts'
 
 export interface IntakeOptions<T> {
   readonly writer: CacheWriter<T>
@@ -19,6 +20,8 @@ export interface IntakeOptions<T> {
   readonly transform: ((object: T) => T) | undefined
   /** undefined: all keys. */
   readonly keys: ReadonlySet<string> | undefined
+  /** undefined: everything. */
+  readonly selection: Selection<T> | undefined
   /** How many partitions the topic has. */
   readonly partitionCount: number
   readonly metrics: ReplicaMetrics
@@ -39,11 +42,12 @@ export class Intake<T> {
   /** Partition -> the highest epoch that stands before the position. */
   readonly #epochs = new Map<number, number>()
   /** The content while it is built; undefined once it was swapped in. */
-  #staged: Map<string, Entry<T>> | undefined = new Map()
+  #staged: Snapshot<T> | undefined
   readonly #logged = new Map<string, number>()
 
   constructor(options: IntakeOptions<T>) {
     this.#options = options
+    this.#staged = options.writer.beginSnapshot()
   }
 
   /** The content is what the cache shows. */
@@ -56,8 +60,9 @@ export class Intake<T> {
    * @throws the signal's reason, by the promise
    */
   take(key: string, stored: StoredRecord): Promise<void> | void {
-    const { keys, partitionCount } = this.#options
+    const { keys, selection, partitionCount } = this.#options
     if (keys !== undefined && !keys.has(key)) return undefined
+    if (selection !== undefined && !selection.admits(key)) return undefined
     const home = partitionOf(stored.key, partitionCount)
     if (home !== stored.partition) {
       this.#report('misplaced', key, stored, undefined)
@@ -88,19 +93,24 @@ export class Intake<T> {
     }
   }
 
+  /** Takes an entry of a snapshot into the content that is being built; has no effect once it was swapped in. */
+  restore(entry: Entry<T>): void {
+    this.#staged?.initApply({ kind: 'set-entry', entry })
+  }
+
   /** Makes the content what the cache shows, at once. @throws the signal's reason while handlers have no room; it is swapped in then */
   swap(resourceVersion: string, signal: AbortSignal): Promise<void> {
-    const snapshot = this.#options.writer.beginSnapshot()
-    for (const entry of this.#staged?.values() ?? []) snapshot.initApply({ kind: 'set-entry', entry })
+    const staged = this.#staged
+    if (staged === undefined) throw new KubedeltaError('internal', 'Cannot swap in content: it was swapped in before')
     this.#staged = undefined
-    return snapshot.initDone(resourceVersion, signal)
+    return staged.initDone(resourceVersion, signal)
   }
 
   #readAndApply(key: string, stored: StoredRecord, epoch = this.#epochOf(stored.partition)): Promise<void> | void {
-    const { schemas, resource, transform } = this.#options
+    const { schemas, resource, transform, selection } = this.#options
     let record: KeyRecord<T>
     try {
-      record = readKeyRecord<T>(key, stored, schemas.decoder, { resource, transform })
+      record = readKeyRecord<T>(key, stored, schemas.decoder, { resource, transform, selects: selection?.selects })
     } catch (caught) {
       const error = fromUnknown(caught, 'Cannot read record')
       const { id } = error.fields
@@ -131,7 +141,7 @@ export class Intake<T> {
     const { key } = record
     const { writer, metrics, resource } = this.#options
     const { partition } = stored
-    const entry = this.#staged === undefined ? writer.entry(key) : this.#staged.get(key)
+    const entry = (this.#staged ?? writer).entry(key)
     const { change, regressions } = applyRecord({ entry, epoch }, record)
     for (const reason of regressions) {
       metrics.regressions.inc({ resource, reason })
@@ -150,17 +160,11 @@ export class Intake<T> {
     const { writer, signal } = this.#options
     const staged = this.#staged
     switch (change.kind) {
-      case 'set-entry': {
-        if (staged === undefined) return writer.apply(change, signal)
-        const { entry } = change
-        const shown = writer.entry(entry.key)
-        // Built anew: what did not change keeps its memory, parsed object included.
-        staged.set(entry.key, shown !== undefined && isSameContent(shown, entry) ? shown : entry)
-        return undefined
-      }
+      case 'set-entry':
       case 'delete-key':
         if (staged === undefined) return writer.apply(change, signal)
-        staged.delete(change.key)
+        // What is shown already and did not change is not kept twice.
+        staged.initApply(change)
         return undefined
       case 'show-again':
         return staged === undefined ? writer.sync(change.key, 'asked', signal) : undefined

@@ -3,7 +3,8 @@
 import { KubedeltaError } from '../base/errors.ts'
 import { bytesEntry, type Entry } from '../cache/entry.ts'
 import type { RecordDecoder } from '../codec/codec.ts'
-import { JsonScan } from '../object/json-scan.ts'
+import { isJsonObject } from '../object/json-check.ts'
+import { copyOf } from '../object/json-text.ts'
 import { resourceName } from '../object/resource.ts'
 import { keyOfRecord } from '../record/order.ts'
 import type { KubeRecord } from '../record/record.ts'
@@ -21,6 +22,14 @@ export type KeyRecord<T> =
       /** The bridge could not publish the object: the entry holds its identity alone. */
       readonly withheld: boolean
       readonly entry: Entry<T>
+    }
+  /** A state that the cache does not keep. */
+  | {
+      readonly kind: 'unselected'
+      readonly key: string
+      readonly epoch: number
+      readonly uid: string
+      readonly resourceVersion: string
     }
   | {
       readonly kind: 'deleted'
@@ -44,6 +53,8 @@ export interface KeyRecordOptions<T> {
   /** `deployments.apps`: records of any other collection are foreign. */
   readonly resource: string
   readonly transform: ((object: T) => T) | undefined
+  /** Asked of each state before it is transformed. @default every one is selected */
+  readonly selects?: ((entry: Entry<T>) => boolean) | undefined
 }
 
 /**
@@ -60,20 +71,26 @@ export function readKeyRecord<T>(
     const tombstone = parseTombstone(headers)
     return { kind: 'tombstone', key, epoch: tombstone?.epoch, resourceVersion: tombstone?.resourceVersion }
   }
+  const record = decodeChecked(key, value, decoder, options.resource)
+  return record.op === 'DELETED' ? deletedOf(key, record, options) : stateOf(key, record, options)
+}
+
+/**
+ * Decodes a value, and checks that it is a record of this key and collection whose object is JSON.
+ * @throws KubedeltaError `corrupt`, `unknown-schema`; `topic-foreign` for a record of another collection
+ */
+export function decodeChecked(key: string, value: Buffer, decoder: RecordDecoder, resource: string): KubeRecord {
   const record = decoder.decode(value)
-  checkIdentity(key, record, options.resource)
+  checkIdentity(key, record, resource)
   // The JSON form was checked as a whole when it was cut apart.
   if (record.object !== null && value[0] !== OPEN_BRACE) checkObject(record.object)
-  return record.op === 'DELETED' ? deletedOf(key, record, options) : stateOf(key, record, options)
+  return record
 }
 
 const OPEN_BRACE = 0x7b
 
-// Used and left within one call: nothing of it outlives that.
-const scan = new JsonScan()
-
 function checkIdentity(key: string, record: KubeRecord, resource: string): void {
-  if (keyOfRecord(record) !== key) {
+  if (!isKeyOf(key, record)) {
     throw new KubedeltaError(
       'corrupt',
       `Cannot use record: its key must be ${JSON.stringify(keyOfRecord(record))}: current value is ${JSON.stringify(key)}`,
@@ -87,19 +104,28 @@ function checkIdentity(key: string, record: KubeRecord, resource: string): void 
   }
 }
 
+/** Without making the key, which every record would do. */
+function isKeyOf(key: string, { namespace, name }: KubeRecord): boolean {
+  if (namespace === null || namespace === '') return key === name
+  const at = namespace.length
+  return key.length === at + 1 + name.length && key[at] === '/' && key.startsWith(namespace) && key.endsWith(name)
+}
+
 /** Checked here, so that no reader of the cache meets an object that does not parse. */
 function checkObject(object: Buffer): void {
-  scan.reset()
-  if (scan.advance(object, 0) === object.length) return
+  if (isJsonObject(object, 0, object.length)) return
   throw new KubedeltaError(
     'corrupt',
     `Cannot use record: 'object' must be one JSON object: current value is ${object.length} other bytes`,
   )
 }
 
-function stateOf<T>(key: string, record: KubeRecord, { transform }: KeyRecordOptions<T>): KeyRecord<T> {
-  const { epoch, object } = record
-  const entry = transformed(entryOf<T>(record, object ?? identityOf(record)), transform)
+function stateOf<T>(key: string, record: KubeRecord, { transform, selects }: KeyRecordOptions<T>): KeyRecord<T> {
+  const { epoch, object, uid, resourceVersion } = record
+  const whole = entryOf<T>(record, object ?? identityOf(record))
+  if (selects !== undefined && !isSelected(whole, selects))
+    return { kind: 'unselected', key, epoch, uid, resourceVersion }
+  const entry = transformed(whole, transform)
   return { kind: 'state', key, epoch, resync: record.cause === 'RESYNC', withheld: object === null, entry }
 }
 
@@ -107,7 +133,8 @@ function deletedOf<T>(key: string, record: KubeRecord, { transform }: KeyRecordO
   const { epoch, uid, resourceVersion, finalStateUnknown, object } = record
   let entry: Entry<T> | undefined
   try {
-    entry = object === null ? undefined : transformed(entryOf<T>(record, object), transform)
+    // A copy: it goes to handlers, who may keep it, and would pin what was fetched with it.
+    entry = object === null ? undefined : transformed(entryOf<T>(record, copyOf(object)), transform)
   } catch {
     // The delete itself is not lost: it goes on with the state that the cache holds.
     entry = undefined
@@ -124,6 +151,15 @@ function identityOf({ group, version, kind, namespace, name, uid, resourceVersio
   const apiVersion = group === '' ? version : `${group}/${version}`
   const metadata = { name, ...(namespace === null ? {} : { namespace }), uid, resourceVersion }
   return Buffer.from(JSON.stringify({ kind, apiVersion, metadata }))
+}
+
+function isSelected<T>(entry: Entry<T>, selects: (entry: Entry<T>) => boolean): boolean {
+  try {
+    return selects(entry)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new KubedeltaError('usage', `Cannot select object ${JSON.stringify(entry.key)}: ${reason}`, { cause: error })
+  }
 }
 
 /** Kept as text again: what the transform cut off is neither held nor compared. */
