@@ -8,6 +8,15 @@ import type { StoredRecord } from '../topic/port.ts'
  */
 export type DegradedReason = 'corrupt' | 'unknown-schema' | 'foreign' | 'transform' | 'withheld'
 
+/** All the reasons. */
+export const DEGRADED_REASONS: readonly DegradedReason[] = [
+  'corrupt',
+  'unknown-schema',
+  'foreign',
+  'transform',
+  'withheld',
+]
+
 /** What is known of one degraded key. */
 export interface DegradedKey {
   /** Of the key's last record. */
@@ -16,7 +25,8 @@ export interface DegradedKey {
   readonly waiting: readonly Waiting[]
 }
 
-interface Waiting {
+/** A record that cannot be read before its schema is known. */
+export interface Waiting {
   readonly schema: string
   readonly record: StoredRecord
 }
@@ -34,6 +44,10 @@ export class DegradedKeys {
     return new Map([...this.#keys].map(([key, { reason }]) => [key, reason]))
   }
 
+  entries(): Iterable<readonly [string, DegradedKey]> {
+    return this.#keys.entries()
+  }
+
   mark(key: string, reason: DegradedReason): void {
     this.#keys.set(key, { reason, waiting: this.#keys.get(key)?.waiting ?? [] })
   }
@@ -49,7 +63,7 @@ export class DegradedKeys {
     this.#keys.delete(key)
   }
 
-  /** Puts back what was taken out. */
+  /** Puts back what was taken out, or what a snapshot held. */
   put(key: string, degraded: DegradedKey): void {
     this.#keys.set(key, degraded)
   }

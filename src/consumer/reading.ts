@@ -29,11 +29,13 @@ export interface PartitionReading {
   readonly progress: Progress | undefined
 }
 
-/** One reading of a topic from its start. */
+/** One reading of a topic, from its start or from where a snapshot stood. */
 export interface Reading {
   readonly partitions: ReadonlyMap<number, PartitionReading>
-  /** How many partitions the topic has, read or not. */
+  /** How many partitions keys are spread over, read or not. */
   readonly partitionCount: number
+  /** `goes-on` where a content was there before: any other stream is news then, wherever it begins. */
+  readonly origin: 'start' | 'goes-on'
   /** The control record of the highest epoch, the newest of it: its stream is the topic's. */
   readonly control: Control | undefined
   /** Ids of all streams seen. */
@@ -46,8 +48,8 @@ export type ReadingInput =
   | { readonly kind: 'control'; readonly partition: number; readonly offset: number; readonly control: Control }
 
 /**
- * What is to be done: go on; or begin anew, because a stream that nobody knew began behind the end that was there at the start, so
- * that the topic may be another one.
+ * What is to be done: go on; or begin anew, because a stream that nobody knew began behind the end that was there at the start, or
+ * behind the snapshot, so that the topic may be another one.
  */
 export type ReadingStep = { readonly kind: 'go-on'; readonly reading: Reading } | { readonly kind: 'new-stream' }
 
@@ -56,17 +58,34 @@ export interface ReadingRange {
   readonly from: ReadonlyMap<number, number>
   readonly until: ReadonlyMap<number, number>
   readonly partitionCount: number
+  /** What a snapshot says of what stands before `from`. */
+  readonly known?: KnownBefore
+}
+
+/** What was read before a reading began. */
+export interface KnownBefore {
+  readonly control: Control
+  /** Partition -> its newest progress with synced=true. */
+  readonly progress: ReadonlyMap<number, Progress>
 }
 
 /** A reading that has read nothing yet. */
-export function beginReading({ from, until, partitionCount }: ReadingRange): Reading {
+export function beginReading({ from, until, partitionCount, known }: ReadingRange): Reading {
   const partitions = new Map(
     [...from].map(([partition, start]) => {
       const target = until.get(partition) ?? start
-      return [partition, { start, target, position: start, end: target, progress: undefined }]
+      const progress = known?.progress.get(partition)
+      return [partition, { start, target, position: start, end: target, progress }]
     }),
   )
-  return settled({ partitions, partitionCount, control: undefined, streams: new Set(), state: 'Recovering' })
+  return settled({
+    partitions,
+    partitionCount,
+    origin: known === undefined ? 'start' : 'goes-on',
+    control: known?.control,
+    streams: new Set(known === undefined ? [] : [known.control.streamId]),
+    state: 'Recovering',
+  })
 }
 
 /** The next reading; a state is never left for a lower one. */
@@ -86,9 +105,10 @@ export function stepReading(reading: Reading, input: ReadingInput): ReadingStep 
 }
 
 /** The newest synced progress of each partition, of the topic's stream; undefined while one is missing. */
-export function progressOf({ partitions, control }: Reading): readonly Progress[] | undefined {
+export function progressOf({ partitions, partitionCount, control }: Reading): readonly Progress[] | undefined {
   const records = [...partitions.values()].flatMap(({ progress }) =>
-    progress !== undefined && progress.streamId === control?.streamId ? [progress] : [],
+    // Keys that were spread in another way stand elsewhere: such a progress does not speak of what was read.
+    progress?.streamId === control?.streamId && progress?.partitions === partitionCount ? [progress] : [],
   )
   return records.length === partitions.size && records.length > 0 ? records : undefined
 }
@@ -112,7 +132,7 @@ function stepControl(
   // Behind the old end and after another stream: the topic was created anew, or taken over by another cluster. In what stood there
   // before, several streams are history; a late record of a known one is an old leader's.
   const isUnknown = reading.control !== undefined && !reading.streams.has(streamId)
-  if (isUnknown && offset >= partition.target) return { kind: 'new-stream' }
+  if (isUnknown && (reading.origin === 'goes-on' || offset >= partition.target)) return { kind: 'new-stream' }
 
   const streams = reading.streams.has(streamId) ? reading.streams : new Set([...reading.streams, streamId])
   const isNewest = reading.control === undefined || control.epoch >= reading.control.epoch

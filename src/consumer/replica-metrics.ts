@@ -6,10 +6,15 @@ import type { CounterMetric, GaugeMetric, Metrics } from '../base/metrics.ts'
 export interface ReplicaMetrics {
   readonly lag: GaugeMetric
   readonly asOf: GaugeMetric
+  readonly contact: GaugeMetric
   readonly regressions: CounterMetric
   readonly unreadable: CounterMetric
   readonly degradedKeys: GaugeMetric
   readonly rebuilds: CounterMetric
+  readonly snapshotReads: CounterMetric
+  readonly snapshotWrites: CounterMetric
+  readonly snapshotBytes: GaugeMetric
+  readonly snapshotAt: GaugeMetric
 }
 
 /** The replica metrics of a registry; without a registry they go nowhere. */
@@ -26,6 +31,11 @@ export function replicaMetrics(metrics: Metrics | undefined): ReplicaMetrics {
       'When the bridge wrote the progress record that the cache has reached, in seconds since the Unix epoch',
       ['resource'],
     ),
+    contact: metrics.gauge(
+      'kubedelta_cache_contact_timestamp_seconds',
+      'All that stood on the topic at this moment is in the cache, in seconds since the Unix epoch',
+      ['resource'],
+    ),
     regressions: metrics.counter(
       'kubedelta_cache_regressions_total',
       'Records that went back in time, by epoch or resourceVersion, and were applied',
@@ -33,7 +43,7 @@ export function replicaMetrics(metrics: Metrics | undefined): ReplicaMetrics {
     ),
     unreadable: metrics.counter(
       'kubedelta_cache_unreadable_records_total',
-      'Records that could not be applied: their keys stay at the last good state',
+      'Records, or whole record batches, that could not be applied: their keys stay at the last good state',
       ['resource', 'reason'],
     ),
     degradedKeys: metrics.gauge(
@@ -45,6 +55,24 @@ export function replicaMetrics(metrics: Metrics | undefined): ReplicaMetrics {
       'resource',
       'reason',
     ]),
+    snapshotReads: metrics.counter(
+      'kubedelta_cache_snapshot_reads_total',
+      'Snapshots found on disk at a start: resumed, or why they were not',
+      ['resource', 'result'],
+    ),
+    snapshotWrites: metrics.counter(
+      'kubedelta_cache_snapshot_writes_total',
+      'Snapshots written to disk, or failed to be',
+      ['resource', 'result'],
+    ),
+    snapshotBytes: metrics.gauge('kubedelta_cache_snapshot_bytes', 'Size of the last snapshot written, in bytes', [
+      'resource',
+    ]),
+    snapshotAt: metrics.gauge(
+      'kubedelta_cache_snapshot_timestamp_seconds',
+      'All that stood on the topic at this moment is in the last snapshot written, in seconds since the Unix epoch',
+      ['resource'],
+    ),
   }
   MADE.set(metrics, created)
   return created
@@ -59,8 +87,13 @@ const NO_COUNTER: CounterMetric = { inc: () => {} }
 const NOWHERE: ReplicaMetrics = {
   lag: NO_GAUGE,
   asOf: NO_GAUGE,
+  contact: NO_GAUGE,
   regressions: NO_COUNTER,
   unreadable: NO_COUNTER,
   degradedKeys: NO_GAUGE,
   rebuilds: NO_COUNTER,
+  snapshotReads: NO_COUNTER,
+  snapshotWrites: NO_COUNTER,
+  snapshotBytes: NO_GAUGE,
+  snapshotAt: NO_GAUGE,
 }

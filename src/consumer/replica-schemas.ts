@@ -5,6 +5,7 @@ import { Backoff } from '../base/backoff.ts'
 import { KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import { RecordDecoder } from '../codec/codec.ts'
+import type { ObjectBytes } from '../codec/json.ts'
 import { SchemaStore } from '../codec/schema-source.ts'
 
 /** Fetches a schema by the id that a registry gave it. @throws KubedeltaError */
@@ -16,6 +17,8 @@ export interface ReplicaSchemasOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
+  /** What `object` of decoded records is. @default 'copies' */
+  readonly objects?: ObjectBytes
 }
 
 /** Names a schema that is not known: a fingerprint, or an id of a registry. */
@@ -26,12 +29,13 @@ export class ReplicaSchemas {
   readonly decoder: RecordDecoder
   readonly #options: ReplicaSchemasOptions
   readonly #store = new SchemaStore()
+  readonly #learned = new Map<string, string>()
   /** Id -> why the registry does not give it, and when it said so. */
   readonly #refused = new Map<number, { readonly error: KubedeltaError; readonly atMs: number }>()
 
   constructor(options: ReplicaSchemasOptions) {
     this.#options = options
-    this.decoder = new RecordDecoder(this.#store)
+    this.decoder = new RecordDecoder(this.#store, options)
   }
 
   isKnown(schema: SchemaName): boolean {
@@ -42,8 +46,16 @@ export class ReplicaSchemas {
   /** Takes over what a control record holds: fingerprint -> schema text. Whether any of it was new. */
   learn(schemas: Readonly<Record<string, string>>): boolean {
     const isNew = Object.keys(schemas).some((fingerprint) => !this.isKnown(fingerprint))
-    if (isNew) this.#store.learn(schemas)
+    if (isNew) {
+      this.#store.learn(schemas)
+      for (const [fingerprint, text] of Object.entries(schemas)) this.#learned.set(fingerprint, text)
+    }
     return isNew
+  }
+
+  /** All that control records have held so far: fingerprint -> schema text. */
+  learned(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#learned)
   }
 
   /**

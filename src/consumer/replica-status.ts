@@ -29,18 +29,41 @@ export interface ReplicaStatus {
   readonly asOf: number | undefined
   /** Everything up to this resourceVersion has been read; undefined before a progress record on every partition. */
   readonly resourceVersion: string | undefined
+  /**
+   * All that stood on the topic at this moment is visible; undefined before anything is. It goes on while the topic is silent, and stands
+   * still while its log cannot be reached or the cache falls behind. Milliseconds since the Unix epoch, by this machine's clock.
+   */
+  readonly contactAt: number | undefined
+  /** How long ago `contactAt` was. Milliseconds. */
+  readonly staleMs: number | undefined
+  /** Record batches passed over because they do not decode: whose keys they held nobody knows. */
+  readonly brokenBatches: number
   /** undefined before a control record was read. */
   readonly stream: StreamInfo | undefined
 }
 
-/** The status of a reading; of none before the first. */
-export function replicaStatus(reading: Reading | undefined): ReplicaStatus {
+/** What a status is told from. */
+export interface StatusSource {
+  /** The reading that is under way; undefined before the first. */
+  readonly reading: Reading | undefined
+  /** The reading whose content is visible, which may be one that has ended; undefined while none is. */
+  readonly shown: { readonly reading: Reading; readonly contactAtMs: number } | undefined
+  readonly brokenBatches: number
+  readonly nowMs: number
+}
+
+/**
+ * The status of a replica: how far the reading is that is under way, and as of when the content is that can be seen. Before anything can
+ * be seen, as of when that will be which has been read.
+ */
+export function replicaStatus({ reading, shown, brokenBatches, nowMs }: StatusSource): ReplicaStatus {
   if (reading === undefined) return NOTHING
   const { state, control } = reading
   const partitions = new Map(
     [...reading.partitions].map(([number, partition]) => [number, offsetsOf(partition, state)]),
   )
-  const progress = progressOf(reading)
+  const told = shown?.reading ?? reading
+  const progress = progressOf(told)
   return {
     state,
     offsets: {
@@ -49,7 +72,10 @@ export function replicaStatus(reading: Reading | undefined): ReplicaStatus {
     },
     partitions,
     asOf: progress && Math.min(...progress.map(({ asOf }) => asOf)),
-    resourceVersion: resourceVersionOf(reading),
+    resourceVersion: resourceVersionOf(told),
+    contactAt: shown?.contactAtMs,
+    staleMs: shown && Math.max(0, nowMs - shown.contactAtMs),
+    brokenBatches,
     stream: control && streamOf(control),
   }
 }
@@ -60,6 +86,9 @@ const NOTHING: ReplicaStatus = {
   partitions: new Map(),
   asOf: undefined,
   resourceVersion: undefined,
+  contactAt: undefined,
+  staleMs: undefined,
+  brokenBatches: 0,
   stream: undefined,
 }
 

@@ -3,20 +3,22 @@
 import { Backoff } from '../base/backoff.ts'
 import type { Clock } from '../base/clock.ts'
 import { hasCode, KubedeltaError } from '../base/errors.ts'
+import { runAll } from '../base/lifecycle.ts'
 import type { Logger } from '../base/log.ts'
 import type { CacheWriter } from '../cache/writer.ts'
 import { compareResourceVersions, isComparable } from '../object/resource-version.ts'
-import { fromHeaders, isReservedKey, type Control } from '../record/control.ts'
-import { partitionOf } from '../topic/partition.ts'
-import type { ReadBatch, StoredRecord, TopicAdmin, TopicLog } from '../topic/port.ts'
-import { checkControl } from './check-control.ts'
+import type { TopicLog } from '../topic/port.ts'
+import type { Attempt } from './attempt.ts'
+import { AttemptStart } from './attempt-start.ts'
+import { partitionsChanged } from './check-control.ts'
 import type { DegradedReason } from './degraded-keys.ts'
-import { Intake } from './intake.ts'
-import { beginReading, resourceVersionOf, STATES, stepReading } from './reading.ts'
-import type { Reading, ReadingInput, ReplicaState } from './reading.ts'
+import { readAttempt } from './read-attempt.ts'
+import { resourceVersionOf, STATES, type ReplicaState } from './reading.ts'
 import type { ReplicaMetrics } from './replica-metrics.ts'
 import { ReplicaSchemas, type FetchSchema } from './replica-schemas.ts'
 import { replicaStatus, type ReplicaStatus } from './replica-status.ts'
+import { Snapshots, type SnapshotsOptions } from './snapshots.ts'
+import type { Selection } from './selection.ts'
 import { Waiters } from './waiters.ts'
 
 export interface ReplicaOptions<T> {
@@ -27,16 +29,17 @@ export interface ReplicaOptions<T> {
   readonly transform: ((object: T) => T) | undefined
   /** Only these keys, read from their partitions alone; undefined: all. */
   readonly keys: ReadonlySet<string> | undefined
+  /** undefined: everything. */
+  readonly selection: Selection<T> | undefined
   /** undefined where there is no schema registry. */
   readonly fetchSchema: FetchSchema | undefined
+  /** undefined: none are kept. */
+  readonly snapshot: Pick<SnapshotsOptions<T>, 'directory' | 'intervalMs' | 'content'> | undefined
   readonly metrics: ReplicaMetrics
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
 }
-
-/** Why a topic is read again from its start. */
-export type RebuildReason = 'new-stream' | 'offset-out-of-range' | 'topic-missing' | 'unreachable'
 
 /**
  * A cache fed by a topic.
@@ -44,33 +47,45 @@ export type RebuildReason = 'new-stream' | 'offset-out-of-range' | 'topic-missin
  * - A pure function of the log: for each key the last record in the order of its partition wins, whatever its epoch or
  *   resourceVersion.
  * - Nothing is visible before everything is: the first content is swapped in at once, then the changes come in order.
- * - A topic that was truncated or created anew is read again from its start; what was visible stays so until the new content is
- *   complete, and what is gone then is deleted.
+ * - Where the log is no longer what was read, or tombstones may be missing, the topic is read again from its start; what was visible
+ *   stays so until the new content is complete, and what is gone then is deleted.
+ * - A log that cannot be reached is waited for, and gone on from where it was.
  * - A handler without room holds the reading back.
  */
 export class Replica<T> {
   readonly #options: ReplicaOptions<T>
   readonly #schemas: ReplicaSchemas
+  readonly #snapshots: Snapshots<T> | undefined
   readonly #waiters = new Waiters()
-  /** undefined before the topic was found. */
+  /** The reading under way; undefined before the topic was found. */
   #attempt: Attempt<T> | undefined
+  /** The reading whose content is visible: the same one, or the one before it while that is under way. */
+  #shown: Attempt<T> | undefined
   /** Whether a content counts that no progress record vouches for: only if somebody asked for that, and until one was vouched for. */
   #vouching: 'required' | 'waived' | 'given' = 'required'
 
   constructor(options: ReplicaOptions<T>) {
     this.#options = options
-    this.#schemas = new ReplicaSchemas(options)
+    // What is kept is copied into the cache's storage.
+    this.#schemas = new ReplicaSchemas({ ...options, objects: 'slices' })
+    const { snapshot } = options
+    this.#snapshots = snapshot && new Snapshots({ ...options, ...snapshot, schemas: this.#schemas })
   }
 
   status(): ReplicaStatus {
-    const status = replicaStatus(this.#attempt?.reading)
+    const status = replicaStatus({
+      reading: this.#attempt?.reading,
+      shown: this.#shown,
+      brokenBatches: this.#shown?.brokenBatches ?? this.#attempt?.brokenBatches ?? 0,
+      nowMs: this.#options.clock.now(),
+    })
     // Whoever sees Live also sees the content, which comes a moment behind the record that completes it.
     return status.state === 'Live' && !this.#isVisible() ? { ...status, state: 'CatchingUp' } : status
   }
 
   /** Key -> why it is not at its last state. */
   degraded(): ReadonlyMap<string, DegradedReason> {
-    return this.#attempt?.intake.degraded.reasons() ?? new Map()
+    return (this.#shown ?? this.#attempt)?.intake.degraded.reasons() ?? new Map()
   }
 
   /** Resolves once the state is this one or a later one. @throws the signal's reason; what ended the replica */
@@ -105,26 +120,26 @@ export class Replica<T> {
     }, signal)
   }
 
+  /** Makes what it needs on this machine. @throws KubedeltaError `usage` for a directory of snapshots that cannot be written to */
+  async prepare(): Promise<void> {
+    await this.#snapshots?.prepare()
+  }
+
   /**
-   * Follows the topic until the signal aborts.
+   * Follows the topic until the signal aborts, and writes the last snapshot then.
    * @throws KubedeltaError `topic-missing` when it is not there at the start; `topic-foreign`, `partitions-changed`, and what reading
    *   throws for good
    */
   async follow(connection: TopicLog, signal: AbortSignal): Promise<void> {
-    const { topic, resource, metrics, clock, random, log } = this.#options
-    const backoff = new Backoff(clock, random)
-    try {
-      for (;;) {
-        const reason = await this.#readFromStart(connection, signal)
-        if (reason === undefined) return
-        metrics.rebuilds.inc({ resource, reason })
-        log.warn('reading the topic again from its start', { topic, reason })
-        // A new stream needs no patience: it is there, and each one is met once.
-        if (reason !== 'new-stream') await clock.sleep(backoff.delay(), signal)
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error
+    const snapshots = this.#snapshots
+    const onDue = (): void => {
+      if (this.#attempt !== undefined) snapshots?.tick(this.#attempt, signal)
     }
+    await runAll(signal, [
+      (both) => this.#readAgainAndAgain(connection, both),
+      async (both) => snapshots?.run(onDue, both),
+    ])
+    if (this.#attempt === this.#shown) await snapshots?.finish(this.#shown)
   }
 
   /** Nobody feeds it any more: who still waits, or waits later for what has not come, gets this error. */
@@ -132,121 +147,92 @@ export class Replica<T> {
     this.#waiters.end(error)
   }
 
-  /** Resolves to undefined when the signal aborted. */
-  async #readFromStart(connection: TopicLog, signal: AbortSignal): Promise<RebuildReason | undefined> {
-    const { topic } = this.#options
-    try {
-      const { attempt, from } = await this.#begin(connection, signal)
-      await using reader = await connection.openReader({ signal })
-      await this.#swapWhenComplete(signal)
-      for await (const batch of reader.read({ topic, from, signal })) {
-        if ((await this.#takeBatch(attempt, batch, signal)) === 'new-stream') return 'new-stream'
+  async #readAgainAndAgain(connection: TopicLog, signal: AbortSignal): Promise<void> {
+    const { topic, resource, metrics, clock, random, log } = this.#options
+    const backoff = new Backoff(clock, random)
+    const start = new AttemptStart<T>({
+      ...this.#options,
+      schemas: this.#schemas,
+      snapshots: this.#snapshots,
+    })
+    for (let slow = 0; ;) {
+      const attempt = await this.#begin(connection, { start, acceptsSlow: slow >= MAX_SLOW, backoff }, signal)
+      let state: ReplicaState = 'Recovering'
+      const onTaken = async (): Promise<void> => {
+        state = this.#noteState(state)
+        this.#publish()
         await this.#swapWhenComplete(signal)
+        this.#snapshots?.tick(attempt, signal)
       }
-      return undefined
-    } catch (error) {
-      if (signal.aborted) return undefined
-      const reason = this.#rebuildReason(error)
-      if (reason === undefined) throw error
-      this.#options.log.warn('reading the topic ended', { topic, error })
-      return reason
+      const options = { connection, topic, clock, log, backoff, onTaken }
+      const onLook = (): void => this.#publish()
+      const isPatient = (): boolean => this.#shown !== undefined
+      const reason = await readAttempt(attempt, { ...options, onLook, isPatient }, signal)
+      if (reason === undefined) return
+      metrics.rebuilds.inc({ resource, reason })
+      log.warn('reading the topic again from its start', { topic, reason })
+      slow = reason === 'slow-rebuild' ? slow + 1 : 0
+      start.noteRebuild(reason, attempt)
+      if (reason === 'partitions-changed') this.#checkPartitions()
+      // A new stream needs no patience: it is there, and each one is met once.
+      if (reason !== 'new-stream') await clock.sleep(backoff.delay(), signal)
     }
   }
 
-  #rebuildReason(error: unknown): RebuildReason | undefined {
-    if (hasCode(error, 'offset-out-of-range')) return 'offset-out-of-range'
-    // At the start these are for whoever started it; once there was a topic, it may come back.
-    if (this.#attempt === undefined) return undefined
-    if (hasCode(error, 'topic-missing')) return 'topic-missing'
-    return error instanceof KubedeltaError && error.retriable ? 'unreachable' : undefined
-  }
-
-  /** Looks where the topic begins and ends now: the end is what has to be reached. */
+  /** Begins a reading; once there has been one, however long the log cannot be reached or the topic is missing. */
   async #begin(
-    { admin }: TopicLog,
+    connection: TopicLog,
+    { start, acceptsSlow, backoff }: ReadingPlan<T>,
     signal: AbortSignal,
-  ): Promise<{ readonly attempt: Attempt<T>; readonly from: ReadonlyMap<number, number> }> {
-    const { topic, keys, log } = this.#options
-    const earliest = await earliestOffsets(admin, topic, signal)
-    const until = await admin.offsets(topic, 'latest', signal)
-    const partitionCount = earliest.size
-    const wanted = keys && new Set([...keys].map((key) => partitionOf(Buffer.from(key), partitionCount)))
-    const from = new Map([...earliest].filter(([partition]) => wanted?.has(partition) ?? true))
-    const intake = new Intake({ ...this.#options, schemas: this.#schemas, partitionCount, signal })
-    const attempt = { intake, reading: beginReading({ from, until, partitionCount }) }
-    this.#attempt = attempt
-    log.info('cache recovers from its topic', { topic, partitions: from.size, offsets: this.status().offsets.toDo })
-    this.#publish()
-    return { attempt, from }
-  }
-
-  async #takeBatch(attempt: Attempt<T>, batch: ReadBatch, signal: AbortSignal): Promise<'go-on' | 'new-stream'> {
-    const { partition, records, nextOffset, endOffset } = batch
-    for (const stored of records) {
-      const key = stored.key.toString()
-      if (isReservedKey(key)) {
-        if ((await this.#takeControl(attempt, key, stored)) === 'new-stream') return 'new-stream'
-      } else {
-        const room = attempt.intake.take(key, stored)
-        if (room !== undefined) await room
+  ): Promise<Attempt<T>> {
+    const { topic, clock, log } = this.#options
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        this.#attempt = await start.begin(connection, { acceptsSlow, isResumable: this.#attempt === undefined }, signal)
+        log.info('cache recovers from its topic', {
+          topic,
+          partitions: this.#attempt.reading.partitions.size,
+          offsets: this.status().offsets.toDo,
+        })
+        this.#publish()
+        return this.#attempt
+      } catch (error) {
+        // At the start it is for whoever started it.
+        if (signal.aborted || this.#attempt === undefined || !mayPass(error)) throw error
+        if (isFirst) log.warn('waiting for the topic', { topic, error })
+        await clock.sleep(backoff.delay(), signal)
       }
     }
-    signal.throwIfAborted()
-    this.#step(attempt, { kind: 'moved', partition, position: nextOffset, end: endOffset })
-    this.#publish()
-    return 'go-on'
   }
 
-  async #takeControl(attempt: Attempt<T>, key: string, stored: StoredRecord): Promise<'go-on' | 'new-stream'> {
-    const { topic, resource, writer } = this.#options
-    const { intake } = attempt
-    const { partition, offset } = stored
-    const control = readControl(intake, key, stored)
-    if (control === undefined) return 'go-on'
-    const before = resourceVersionOf(attempt.reading)
-    if (this.#step(attempt, { kind: 'control', partition, offset, control }) === 'new-stream') return 'new-stream'
-    const { reading } = attempt
-    // Any other stream is history, or an old leader's late word.
-    if (reading.control?.streamId === control.streamId) {
-      checkControl(control, { topic, resource, partitions: reading.partitionCount })
-    }
-    intake.noteEpoch(partition, control.epoch)
-    if (this.#schemas.learn(control.schemas)) await intake.retry()
-    const after = resourceVersionOf(reading)
-    if (after !== undefined && after !== before && intake.isVisible) writer.bookmark(after)
-    return 'go-on'
+  /** Once something is visible it stays, and the topic is read again until its partitions are those that were written. */
+  #checkPartitions(): void {
+    const { reading, topicPartitions: partitions } = this.#attempt ?? {}
+    if (this.#shown !== undefined || reading?.control === undefined || partitions === undefined) return
+    const written = reading.control.partitions
+    if (written > partitions) throw partitionsChanged(written, { topic: this.#options.topic, partitions })
   }
 
-  #step(attempt: Attempt<T>, input: ReadingInput): 'go-on' | 'new-stream' {
-    const before = attempt.reading.state
-    const step = stepReading(attempt.reading, input)
-    if (step.kind === 'new-stream') return step.kind
-    attempt.reading = step.reading
-    if (step.reading.state !== before) this.#note(step.reading.state)
-    return 'go-on'
-  }
-
-  #note(state: ReplicaState): void {
+  /** Tells of a state that has been reached since the one before. */
+  #noteState(before: ReplicaState): ReplicaState {
     const { log, topic } = this.#options
-    switch (state) {
-      case 'Recovering':
-        return
-      case 'CatchingUp':
-        return log.info('cache has read its topic and waits for the progress of the bridge', { topic })
-      case 'Live':
-        this.#vouching = 'given'
-        return log.info('cache is live', { topic })
-      default:
-        state satisfies never
+    const state = this.#attempt?.reading.state ?? before
+    if (state === before) return state
+    if (state === 'CatchingUp') log.info('cache has read its topic and waits for the progress of the bridge', { topic })
+    if (state === 'Live') {
+      this.#vouching = 'given'
+      log.info('cache is live', { topic })
     }
+    return state
   }
 
   #publish(): void {
     const { metrics, resource } = this.#options
-    const { offsets, asOf } = this.status()
+    const { offsets, asOf, contactAt } = this.status()
     metrics.lag.set({ resource }, offsets.toDo)
-    metrics.degradedKeys.set({ resource }, this.#attempt?.intake.degraded.size ?? 0)
+    metrics.degradedKeys.set({ resource }, (this.#shown ?? this.#attempt)?.intake.degraded.size ?? 0)
     if (asOf !== undefined) metrics.asOf.set({ resource }, asOf / 1_000)
+    if (contactAt !== undefined) metrics.contact.set({ resource }, contactAt / 1_000)
     this.#waiters.check()
   }
 
@@ -260,40 +246,22 @@ export class Replica<T> {
     const isComplete = reading.state === 'Live' || (reading.state === 'CatchingUp' && this.#vouching === 'waived')
     if (!isComplete) return
     const room = intake.swap(resourceVersionOf(reading) ?? '', signal)
-    this.#waiters.check()
+    this.#shown = this.#attempt
+    this.#shown.noteVisible()
+    this.#publish()
     await room
   }
 }
 
-/** One reading of the topic from its start, and the content it builds. */
-interface Attempt<T> {
-  readonly intake: Intake<T>
-  reading: Reading
+/** How often a reading that was too slow is made again before it is taken as it is. */
+const MAX_SLOW = 2
+
+interface ReadingPlan<T> {
+  readonly start: AttemptStart<T>
+  readonly acceptsSlow: boolean
+  readonly backoff: Backoff
 }
 
-/** undefined for a digest, for what a later version writes, and for what cannot be read. */
-function readControl<T>(intake: Intake<T>, key: string, stored: StoredRecord): Control | undefined {
-  try {
-    return fromHeaders(key, stored.headers)
-  } catch (error) {
-    intake.noteUnreadableControl(key, stored, error)
-    return undefined
-  }
-}
-
-async function earliestOffsets(
-  admin: TopicAdmin,
-  topic: string,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<number, number>> {
-  try {
-    return await admin.offsets(topic, 'earliest', signal)
-  } catch (error) {
-    if (!hasCode(error, 'topic-missing')) throw error
-    throw new KubedeltaError(
-      'topic-missing',
-      `Cannot read topic ${topic}: wanted a topic that exists: start its bridge, create it with 'kubedelta topics apply', or name another one with 'topic'`,
-      { cause: error, fields: { topic } },
-    )
-  }
+function mayPass(error: unknown): boolean {
+  return hasCode(error, 'topic-missing') || (error instanceof KubedeltaError && error.retriable)
 }

@@ -4,6 +4,8 @@ import { systemClock, type Clock } from '../base/clock.ts'
 import { KubedeltaError } from '../base/errors.ts'
 import { silentLogger, type Logger } from '../base/log.ts'
 import type { Indexers } from '../cache/index-function.ts'
+import { parseFieldSelector } from '../object/field-selector.ts'
+import { parseLabelSelector } from '../object/label-selector.ts'
 import type { TopicAdmin, TopicLog } from '../topic/port.ts'
 import { RunGroup } from './run-group.ts'
 import { createTopicCache } from './topic-cache.ts'
@@ -26,8 +28,8 @@ export interface SubscribeOptions {
 /**
  * Caches that share a connection and a life.
  *
- * - `cache` gives the same cache for the same topic, transform, keys, selectable fields and resync period; the indexers that are asked
- *   for add up.
+ * - `cache` gives the same cache for the same topic, transform, keys, selectable fields, resync period and snapshot; the indexers that
+ *   are asked for add up.
  * - When one of them fails all of them end, and `run` fails with its error.
  */
 export interface TopicCacheFactory {
@@ -175,9 +177,20 @@ function identityOf<T>({
   transform,
   keys,
   resyncMs,
+  snapshot,
+  storage,
+  namespaces,
+  labels = '',
+  fields = '',
   selectableFields = {},
 }: ReplicaCacheOptions<T>): readonly unknown[] {
-  return [transform, keys?.toSorted().join('\n'), resyncMs, ...Object.entries(selectableFields).flat()]
+  const kept = [snapshot?.directory, snapshot?.intervalMs, snapshot?.version]
+  const selectors = [
+    typeof labels === 'string' ? parseLabelSelector(labels).text : labels.text,
+    typeof fields === 'string' ? parseFieldSelector(fields).text : fields.text,
+  ]
+  const lists = [keys, namespaces].map((list) => list?.toSorted().join('\n'))
+  return [transform, resyncMs, storage, ...lists, ...selectors, ...kept, ...Object.entries(selectableFields).flat()]
 }
 
 function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {

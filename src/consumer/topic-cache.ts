@@ -17,6 +17,8 @@ import { Replica } from './replica.ts'
 import type { FetchSchema } from './replica-schemas.ts'
 import { replicaMetrics } from './replica-metrics.ts'
 import type { ReplicaStatus } from './replica-status.ts'
+import { createSelection, type Selection, type SelectionOptions } from './selection.ts'
+import { checkSnapshotOptions, type ContentOptions, type SnapshotOptions } from './snapshot-options.ts'
 import { topicOf } from './topic-of.ts'
 import { openTopicLog, type OpenTopicLog } from './topic-source.ts'
 
@@ -39,18 +41,22 @@ export interface TopicSource extends Pick<ConnectOptions, 'security' | 'clientId
 }
 
 /** What concerns one cache. */
-export interface ReplicaCacheOptions<T> extends Pick<CacheOptions<T>, 'indexers' | 'resyncMs'> {
-  /** What field selectors of `list` may name beside metadata.name and metadata.namespace. @default none */
+export interface ReplicaCacheOptions<T>
+  extends Pick<CacheOptions<T>, 'indexers' | 'resyncMs' | 'storage'>, SelectionOptions {
+  /** What field selectors of `list` and of `fields` may name beside metadata.name and metadata.namespace. @default none */
   readonly selectableFields?: SelectableFields<T>
   /** The name of the topic where it is another one: a mirror's. @default prefix, cluster and resource, as the bridge names it */
   readonly topic?: string
   /**
-   * Makes what is kept of an object, to save memory: what it returns is kept as JSON. Applied to last states of deleted objects too.
+   * A projection: makes what is kept of an object, to save memory. What it returns is kept as JSON. Applied to last states of deleted
+   * objects too.
    * An object on which it fails stays at its last good state. @default the object as it is
    */
   readonly transform?: (object: T) => T
   /** Only these keys, `namespace/name` or `name`, read from their partitions alone. @default all */
   readonly keys?: readonly string[]
+  /** Keeps a snapshot on disk, from which the next start goes on where that misses nothing. @default none */
+  readonly snapshot?: SnapshotOptions
 }
 
 export interface TopicCacheOptions<T> extends TopicSource, ReplicaCacheOptions<T> {
@@ -70,7 +76,10 @@ export interface TopicCacheStatus extends ReplicaStatus {
  * - Empty until it is Live, then complete, then changed in the order of the log.
  * - What handlers hear is told from the cache: an object with another uid is a delete of the old one, whose final state is known where
  *   the log still held it, and an add of the new one; the same uid, resourceVersion and bytes are no change.
- * - A truncated topic, or one that was created anew, is read again; until that is done the cache shows what it showed.
+ * - A topic is read again from its start where it was truncated or created anew, where its partitions changed, and where the cache was
+ *   out of contact for more than half of its delete.retention.ms, so that deletes may have left no trace. Until that is done the cache
+ *   shows what it showed; then handlers hear of all that is gone, as deletes whose final state is unknown.
+ * - While the log cannot be reached the cache shows what it has; `status().staleMs` says how old that is.
  */
 export interface TopicCache<T> extends Cache<T> {
   readonly topic: string
@@ -79,8 +88,8 @@ export interface TopicCache<T> extends Cache<T> {
   /**
    * Feeds the cache and calls the handlers until the signal aborts. A cache that ran never runs again: a second call is logged and
    * returns.
-   * @throws KubedeltaError `topic-missing` when there is no such topic, `topic-foreign` when it holds something else,
-   *   `partitions-changed`; `unreachable`, `unauthorized`, `forbidden` and the like as connecting and reading do
+   * @throws KubedeltaError `usage` when the directory of snapshots cannot be written to; `topic-missing` when there is no such topic,
+   *   `topic-foreign` when it holds something else, `partitions-changed` when it has fewer partitions than it was written with; `unreachable`, `unauthorized`, `forbidden` and the like as connecting and reading do
    */
   run(signal: AbortSignal): Promise<void>
   status(): TopicCacheStatus
@@ -110,7 +119,8 @@ export interface TopicCache<T> extends Cache<T> {
  * await pods.whenLive(signal)
  * pods.list({ namespace: 'shop', labels: 'app=cart' })
  *
- * @throws KubedeltaError `usage` for a URL, cluster, prefix or resource that cannot be used; RangeError for options out of range
+ * @throws KubedeltaError `usage` for a URL, cluster, prefix, resource or directory that cannot be used, and for a snapshot of transformed
+ *   objects without a version; RangeError for options out of range
  */
 export function topicCache<T>(options: TopicCacheOptions<T>): TopicCache<T> {
   return createTopicCache<T>(options, openTopicLog(options))
@@ -118,10 +128,12 @@ export function topicCache<T>(options: TopicCacheOptions<T>): TopicCache<T> {
 
 /** As `topicCache`, over a log that is opened by `open` when it runs. */
 export function createTopicCache<T>(options: TopicCacheOptions<T>, open: OpenTopicLog): TopicCache<T> {
-  const { registry, indexers, selectableFields, resyncMs, transform, keys, metrics } = options
+  const { registry, indexers, selectableFields, resyncMs, storage, transform, keys, metrics } = options
   const { clock = systemClock, log = silentLogger } = options
   const resource = builtinResourceName(options.resource)
   const topic = topicOf(options)
+  const selection = createSelection<T>(options, selectableFields)
+  const snapshot = options.snapshot && checkSnapshotOptions(options.snapshot, contentOf(options, selection))
   const {
     cache,
     writer,
@@ -134,6 +146,7 @@ export function createTopicCache<T>(options: TopicCacheOptions<T>, open: OpenTop
     ...(indexers && { indexers }),
     ...(selectableFields && { fields: selectableFields }),
     ...(resyncMs !== undefined && { resyncMs }),
+    ...(storage && { storage }),
     ...(metrics && { metrics }),
   })
   const replica = new Replica<T>({
@@ -142,7 +155,9 @@ export function createTopicCache<T>(options: TopicCacheOptions<T>, open: OpenTop
     writer,
     transform,
     keys: keys && new Set(keys),
+    selection,
     fetchSchema: registry === undefined ? undefined : fetchFrom(registry),
+    snapshot,
     metrics: replicaMetrics(metrics),
     clock,
     random: Math.random,
@@ -151,6 +166,7 @@ export function createTopicCache<T>(options: TopicCacheOptions<T>, open: OpenTop
   const feed = async (signal: AbortSignal): Promise<void> => {
     const stopped = new KubedeltaError('aborted', `Cannot wait for the cache of topic ${topic}: it has stopped`)
     try {
+      await replica.prepare()
       await using source = await open(signal)
       await replica.follow(source.log, signal)
       replica.end(stopped)
@@ -177,8 +193,19 @@ export function createTopicCache<T>(options: TopicCacheOptions<T>, open: OpenTop
   }
 }
 
+/** What of the options decides what the cache holds. */
+function contentOf<T>(
+  { transform, keys }: ReplicaCacheOptions<T>,
+  selection: Selection<T> | undefined,
+): ContentOptions {
+  return {
+    hasTransform: transform !== undefined || selection?.hasFunctions === true,
+    selection: { keys: keys?.toSorted(), ...selection?.text },
+  }
+}
+
 /** Asks a registry, whose client is loaded when the first schema is missing. */
-function fetchFrom(url: string): FetchSchema {
+export function fetchFrom(url: string): FetchSchema {
   return async (id) => {
     const { SchemaRegistry } = await import('../registry/registry.ts')
     return new SchemaRegistry({ url }).fetch(id)

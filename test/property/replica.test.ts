@@ -151,7 +151,7 @@ class Story {
         this.#stream += 1
         return this.#control('fence')
       case 'reserved':
-        return this.#append('$kubedelta/digest', null, [], '')
+        return this.#append('$kubedelta/from-the-future', null, [], '')
       case 'start':
         if (this.#readers.length < 3) this.#start()
         return
@@ -327,7 +327,8 @@ class Reader {
         this.#view.set(pod.metadata.name, pod)
       },
       onUpdate: (before, after) => {
-        if (this.#view.get(after.metadata.name) !== before)
+        // Equal rather than the same: what was not looked at for long is parsed anew.
+        if (versionOf(this.#view.get(after.metadata.name)) !== versionOf(before))
           this.#mistakes.push(`update of ${after.metadata.name} from another state`)
         if (before.metadata.uid !== after.metadata.uid) this.#mistakes.push('update to another uid')
         if (JSON.stringify(before) === JSON.stringify(after))

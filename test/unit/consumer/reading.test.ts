@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { beginReading, resourceVersionOf, stepReading } from '../../../src/consumer/reading.ts'
 import type { Reading, ReadingInput } from '../../../src/consumer/reading.ts'
-import { replicaStatus } from '../../../src/consumer/replica-status.ts'
+import { replicaStatus, type ReplicaStatus } from '../../../src/consumer/replica-status.ts'
 import type { Control, Fence, Progress } from '../../../src/record/control.ts'
 import { progress } from './support.ts'
 
@@ -50,13 +50,18 @@ function after(reading: Reading, ...inputs: readonly ReadingInput[]): Reading {
   return current
 }
 
+function statusOf(reading: Reading): ReplicaStatus {
+  return replicaStatus({ reading, shown: undefined, brokenBatches: 0, nowMs: 0 })
+}
+
 describe('a reading', () => {
   test('of an empty topic waits for progress', () => {
     assert.equal(begin([0]).state, 'CatchingUp')
   })
 
   test('reaches the ends first, then waits for progress on every partition', () => {
-    const seen = states(begin([2, 1]), moved(0, 2), moved(1, 1), at(0, 2, progress(5)), at(1, 1, progress(5)))
+    const ready = progress(5, { partitions: 2 })
+    const seen = states(begin([2, 1]), moved(0, 2), moved(1, 1), at(0, 2, ready), at(1, 1, ready))
     assert.deepEqual(seen, ['Recovering', 'CatchingUp', 'CatchingUp', 'Live'])
   })
 
@@ -109,21 +114,33 @@ describe('a reading', () => {
   })
 
   test('is as far as its slowest partition', () => {
-    const reading = after(begin([0, 0]), at(0, 0, progress(9)), at(1, 0, progress(10)))
+    const [first, second] = [progress(9, { partitions: 2 }), progress(10, { partitions: 2 })]
+    const reading = after(begin([0, 0]), at(0, 0, first), at(1, 0, second))
     assert.equal(resourceVersionOf(reading), '9')
-    const { asOf, stream } = replicaStatus(reading)
+    const { asOf, stream } = statusOf(reading)
     assert.equal(asOf, 9_000)
     assert.equal(stream?.streamId, 's')
   })
 
   test('knows no resourceVersion before every partition has told', () => {
-    assert.equal(resourceVersionOf(after(begin([0, 0]), at(0, 0, progress(9)))), undefined)
+    assert.equal(resourceVersionOf(after(begin([0, 0]), at(0, 0, progress(9, { partitions: 2 })))), undefined)
+  })
+
+  test('does not count the progress of keys that were spread over other partitions', () => {
+    assert.deepEqual(states(begin([0, 0]), at(0, 0, progress(9)), at(1, 0, progress(9))), ['CatchingUp', 'CatchingUp'])
+  })
+
+  test('goes on from what a snapshot knew, and takes any other stream for news', () => {
+    const known = { control: progress(5), progress: new Map([[0, progress(5)]]) }
+    const range = { from: new Map([[0, 4]]), until: new Map([[0, 8]]), partitionCount: 1, known }
+    assert.deepEqual(states(beginReading(range), moved(0, 6), moved(0, 8)), ['Recovering', 'Live'])
+    assert.deepEqual(states(beginReading(range), at(0, 5, fence({ streamId: 'other', epoch: 2 }))), ['new-stream'])
   })
 
   test('tells what is done and to do, to the old end at first and to the new one later', () => {
     const reading = after(begin([10, 4], [2, 0]), moved(0, 6, 12))
-    assert.deepEqual(replicaStatus(reading).offsets, { done: 4, toDo: 8 })
-    assert.deepEqual(replicaStatus(reading).partitions.get(0), { done: 4, toDo: 4 })
-    assert.deepEqual(replicaStatus(after(reading, moved(0, 10, 12), moved(1, 4))).offsets, { done: 12, toDo: 2 })
+    assert.deepEqual(statusOf(reading).offsets, { done: 4, toDo: 8 })
+    assert.deepEqual(statusOf(reading).partitions.get(0), { done: 4, toDo: 4 })
+    assert.deepEqual(statusOf(after(reading, moved(0, 10, 12), moved(1, 4))).offsets, { done: 12, toDo: 2 })
   })
 })

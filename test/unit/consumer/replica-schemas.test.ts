@@ -68,6 +68,8 @@ describe('schemas of a registry', () => {
       writer,
       transform: undefined,
       keys: undefined,
+      selection: undefined,
+      snapshot: undefined,
       fetchSchema: fetch,
       metrics: replicaMetrics(undefined),
       clock: topic.clock,

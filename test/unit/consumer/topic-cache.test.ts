@@ -207,7 +207,7 @@ describe('a cache of a topic', () => {
   test('passes over reserved keys that it does not know', async () => {
     const topic = await liveTopic('a')
     topic.raw('$kubedelta/later', null, [{ name: 'x', value: 'y' }])
-    topic.raw('$kubedelta/digest', null)
+    topic.raw('$kubedelta/from-the-future', null)
     topic.raw('$kubedelta/progress', null, [{ name: 'broken', value: '' }])
     const running = topic.start()
     await running.whenLive()

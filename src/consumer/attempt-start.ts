@@ -1,0 +1,104 @@
+// Begins a reading of a topic: at its start, or where a snapshot stands that may be gone on from.
+
+import { hasCode, KubedeltaError } from '../base/errors.ts'
+import { partitionOf } from '../topic/partition.ts'
+import type { TopicAdmin, TopicLog } from '../topic/port.ts'
+import { Attempt, type AttemptOptions } from './attempt.ts'
+import type { RebuildReason } from './rebuild.ts'
+import type { Snapshots } from './snapshots.ts'
+import { lookAtTopic, type TopicLook } from './topic-look.ts'
+
+export interface AttemptStartOptions<T> extends Omit<
+  AttemptOptions<T>,
+  'range' | 'look' | 'topicPartitions' | 'sinceMs' | 'leaderEpochs' | 'brokenBatches' | 'acceptsSlow' | 'signal'
+> {
+  readonly snapshots: Snapshots<T> | undefined
+}
+
+/** Begins the readings of one replica, one after the other. */
+export class AttemptStart<T> {
+  readonly #options: AttemptStartOptions<T>
+  /** Over how many partitions the bridge said that it spreads keys; undefined: over all that the topic has. */
+  #partitionCount: number | undefined
+
+  constructor(options: AttemptStartOptions<T>) {
+    this.#options = options
+  }
+
+  /** Takes note of why a reading ended. */
+  noteRebuild(reason: RebuildReason, attempt: Attempt<T> | undefined): void {
+    // A topic that was given more partitions under its bridge is written as before until that starts anew.
+    this.#partitionCount = reason === 'partitions-changed' ? attempt?.reading.control?.partitions : undefined
+  }
+
+  /**
+   * Looks where the topic begins and ends now: the end is what has to be reached.
+   * @throws KubedeltaError `topic-missing`, and as `lookAtTopic`
+   */
+  async begin(
+    { admin }: TopicLog,
+    { acceptsSlow, isResumable }: { readonly acceptsSlow: boolean; readonly isResumable: boolean },
+    signal: AbortSignal,
+  ): Promise<Attempt<T>> {
+    const { look, earliest } = await this.#look(admin, signal)
+    const topicPartitions = earliest.size
+    const base = { ...this.#options, acceptsSlow, look, topicPartitions, signal }
+    if (isResumable) {
+      const resumed = await this.#resume(base, earliest)
+      if (resumed !== undefined) return resumed
+    }
+    const partitionCount = Math.min(this.#partitionCount ?? topicPartitions, topicPartitions)
+    const { keys } = this.#options
+    const wanted = keys && new Set([...keys].map((key) => partitionOf(Buffer.from(key), partitionCount)))
+    const from = new Map(
+      [...earliest].filter(([partition]) => partition < partitionCount && (wanted?.has(partition) ?? true)),
+    )
+    const range = { from, until: look.ends, partitionCount }
+    return new Attempt<T>({ ...base, range, sinceMs: look.atMs, leaderEpochs: new Map(), brokenBatches: 0 })
+  }
+
+  async #resume(
+    base: Omit<AttemptOptions<T>, 'range' | 'sinceMs' | 'leaderEpochs' | 'brokenBatches'>,
+    earliest: ReadonlyMap<number, number>,
+  ): Promise<Attempt<T> | undefined> {
+    const { snapshots } = this.#options
+    const { look, topicPartitions } = base
+    await using found = await snapshots?.resumable({ look, earliest, topicPartitions })
+    if (snapshots === undefined || found === undefined) return undefined
+    const { control, partitions, partitionCount, caughtUpAtMs, brokenBatches } = found.header
+    const known = [...partitions]
+    const attempt = new Attempt<T>({
+      ...base,
+      range: {
+        from: new Map(known.map(([partition, { position }]) => [partition, position])),
+        until: look.ends,
+        partitionCount,
+        known: { control, progress: new Map(known.map(([partition, { progress }]) => [partition, progress])) },
+      },
+      sinceMs: caughtUpAtMs,
+      leaderEpochs: new Map(
+        known.flatMap(([partition, { leaderEpoch }]) => (leaderEpoch === undefined ? [] : [[partition, leaderEpoch]])),
+      ),
+      brokenBatches,
+    })
+    return (await snapshots.load(found, attempt)) ? attempt : undefined
+  }
+
+  async #look(
+    admin: TopicAdmin,
+    signal: AbortSignal,
+  ): Promise<{ readonly look: TopicLook; readonly earliest: ReadonlyMap<number, number> }> {
+    const { topic } = this.#options
+    try {
+      const look = await lookAtTopic({ ...this.#options, admin }, signal)
+      return { look, earliest: await admin.offsets(topic, 'earliest', signal) }
+    } catch (error) {
+      if (!hasCode(error, 'topic-missing')) throw error
+      throw new KubedeltaError(
+        'topic-missing',
+        `Cannot read topic ${topic}: wanted a topic that exists: start its bridge, create it with 'kubedelta topics apply', or name another one with 'topic'`,
+        { cause: error, fields: { topic } },
+      )
+    }
+  }
+}
