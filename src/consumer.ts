@@ -13,8 +13,28 @@ export type { FoundTopic, SubscribeOptions, TopicCacheFactory } from './consumer
 export type { ReplicaState } from './consumer/reading.ts'
 export type { OffsetProgress, ReplicaStatus, StreamInfo } from './consumer/replica-status.ts'
 export type { DegradedReason } from './consumer/degraded-keys.ts'
+export type { SnapshotOptions } from './consumer/snapshot-options.ts'
+export { topicRecords } from './consumer/topic-records.ts'
+export type { ReadingStart, RecordBatch, TopicRecordsOptions } from './consumer/topic-records.ts'
+export type {
+  BrokenEntry,
+  EntryPlace,
+  ProgressEntry,
+  RecordEntry,
+  TombstoneEntry,
+  TopicEntry,
+  UnreadableEntry,
+} from './consumer/topic-entry.ts'
+export type { AnewReason, PartitionPosition, TopicPositions } from './consumer/topic-positions.ts'
 
+export type { SelectionOptions } from './consumer/selection.ts'
 export type { Cache } from './cache/cache.ts'
+export type { IndexDifference } from './cache/check-indexes.ts'
+export { bytesStorage } from './cache/bytes-storage.ts'
+export type { BytesStorageOptions } from './cache/bytes-storage.ts'
+export type { Entry } from './cache/entry.ts'
+export { objectStorage } from './cache/object-storage.ts'
+export type { ObjectStorage, StorageMode, StorageUsage } from './cache/storage.ts'
 export { filteringHandler } from './cache/handler.ts'
 export type { Handler } from './cache/handler.ts'
 export type { HandlerOptions, Registration } from './cache/handlers.ts'
@@ -26,6 +46,8 @@ export { waitForCacheSync } from './cache/sync-tracker.ts'
 export type { Synced } from './cache/sync-tracker.ts'
 export { parseLabelSelector } from './object/label-selector.ts'
 export type { LabelSelector } from './object/label-selector.ts'
+export { parseFieldSelector } from './object/field-selector.ts'
+export type { FieldSelector } from './object/field-selector.ts'
 export type { Wire } from './object/wire.ts'
 export { KubedeltaError } from './base/errors.ts'
 export type { ErrorCode, ErrorFields } from './base/errors.ts'

@@ -66,7 +66,14 @@ test('kubedelta/consumer loads adapters and the registry client only when they a
 
 test('kubedelta/consumer offers what rebuilds caches', async () => {
   const offered = Object.keys(await import('../../src/consumer.ts'))
-  for (const name of ['topicCache', 'topicCacheFactory', 'createLister', 'waitForCacheSync', 'KubedeltaError']) {
+  for (const name of [
+    'topicCache',
+    'topicCacheFactory',
+    'topicRecords',
+    'createLister',
+    'waitForCacheSync',
+    'KubedeltaError',
+  ]) {
     assert.ok(offered.includes(name), name)
   }
 })
