@@ -1,44 +1,96 @@
 // Bounds the bytes that a process buffers; who asks for more waits, which holds back its socket.
 
+/** Bytes that one holder takes and gives back. */
+export interface Bytes {
+  /** Takes the bytes if they fit now and nobody waits for them: the fast path without a promise. */
+  tryAcquire(bytes: number): boolean
+  /**
+   * Takes the bytes, waiting for room.
+   * @throws the signal's reason when it aborts first; nothing is held then
+   */
+  acquire(bytes: number, signal: AbortSignal): Promise<void>
+  /** Gives bytes back and lets waiters go on. */
+  release(bytes: number): void
+}
+
+/** A part of a budget that others cannot use up. Disposing leaves its guarantee to the others, once nothing is held. */
+export interface ByteShare extends Bytes, Disposable {
+  /** Bytes held now. */
+  readonly used: number
+}
+
 /**
  * A shared bound in bytes.
  *
  * - `acquire` resolves in the order of the calls, once the bytes fit.
- * - Something larger than the whole bound is let through when it would be alone, so that nothing waits forever.
+ * - Of the bound, half is divided evenly among the shares, as each one's guarantee: however much the others hold, it is granted.
+ *   The other half, and all of it where there are no shares, is common and goes to whoever asks first.
+ * - Something larger than what a holder may ever have is let through when it holds nothing and nobody holds common bytes, so
+ *   that nothing waits forever.
  */
-export class ByteBudget {
+export class ByteBudget implements Bytes {
   /** Bytes that may be held at once. */
   readonly limit: number
-  // Invariant: a waiter is queued if and only if the first of the queue does not fit.
-  readonly #waiting: Array<{ readonly bytes: number; readonly grant: () => void }> = []
-  #used = 0
+  // Asked first, granted first: one who waits is overtaken only by those who need nothing of what it waits for.
+  #waiting: Waiter[] = []
+  readonly #shares = new Set<Holder>()
+  // Who takes without a share: has no guarantee.
+  readonly #own: Holder = { used: 0, isLeaving: false }
 
   constructor(limit: number) {
     if (!(limit > 0)) throw new RangeError(`Cannot create byte budget: 'limit' must be > 0: current value is ${limit}`)
     this.limit = limit
   }
 
-  /** Bytes held now. */
+  /** Bytes held now, in all. */
   get used(): number {
-    return this.#used
+    return this.#sum((holder) => holder.used)
   }
 
-  /** Takes the bytes if they fit now and nobody waits: the fast path without a promise. */
   tryAcquire(bytes: number): boolean {
-    if (this.#waiting.length > 0 || !this.#fits(bytes)) return false
-    this.#used += bytes
+    return this.#tryAcquire(this.#own, bytes)
+  }
+
+  async acquire(bytes: number, signal: AbortSignal): Promise<void> {
+    await this.#acquire(this.#own, bytes, signal)
+  }
+
+  release(bytes: number): void {
+    this.#release(this.#own, bytes)
+  }
+
+  /** One more share; with each, what is guaranteed to the others becomes less. */
+  share(): ByteShare {
+    const holder: Holder = { used: 0, isLeaving: false }
+    this.#shares.add(holder)
+    return {
+      get used() {
+        return holder.used
+      },
+      tryAcquire: (bytes) => this.#tryAcquire(holder, bytes),
+      acquire: (bytes, signal) => this.#acquire(holder, bytes, signal),
+      release: (bytes) => this.#release(holder, bytes),
+      [Symbol.dispose]: () => {
+        holder.isLeaving = true
+        this.#release(holder, 0)
+      },
+    }
+  }
+
+  #tryAcquire(holder: Holder, bytes: number): boolean {
+    const needsCommon = this.#needsCommon(holder, bytes)
+    const isBehind = this.#waiting.some((waiter) => waiter.holder === holder || needsCommon)
+    if (isBehind || !this.#fits(holder, bytes)) return false
+    holder.used += bytes
     return true
   }
 
-  /**
-   * Takes the bytes, waiting for room.
-   * @throws the signal's reason when it aborts first; nothing is held then
-   */
-  async acquire(bytes: number, signal: AbortSignal): Promise<void> {
-    if (this.tryAcquire(bytes)) return
+  async #acquire(holder: Holder, bytes: number, signal: AbortSignal): Promise<void> {
+    if (this.#tryAcquire(holder, bytes)) return
     signal.throwIfAborted()
     await new Promise<void>((resolve, reject) => {
-      const waiter = { bytes, grant: () => (signal.removeEventListener('abort', onAbort), resolve()) }
+      const grant = (): void => (signal.removeEventListener('abort', onAbort), resolve())
+      const waiter = { holder, bytes, grant }
       const onAbort = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
         this.#grant()
@@ -49,22 +101,72 @@ export class ByteBudget {
     })
   }
 
-  /** Gives bytes back and lets waiters go on. */
-  release(bytes: number): void {
-    this.#used -= bytes
-    if (this.#used < 0) throw new RangeError(`Cannot release bytes: more than was held: ${-this.#used} too many`)
+  #release(holder: Holder, bytes: number): void {
+    if (bytes > holder.used) {
+      throw new RangeError(`Cannot release bytes: more than was held: ${bytes - holder.used} too many`)
+    }
+    holder.used -= bytes
+    if (holder.isLeaving && holder.used === 0) this.#shares.delete(holder)
     this.#grant()
   }
 
-  #fits(bytes: number): boolean {
-    return this.#used + bytes <= this.limit || this.#used === 0
-  }
-
   #grant(): void {
-    for (let first = this.#waiting[0]; first !== undefined && this.#fits(first.bytes); first = this.#waiting[0]) {
-      this.#waiting.shift()
-      this.#used += first.bytes
-      first.grant()
+    if (this.#waiting.length === 0) return
+    const passed = new Set<Holder>()
+    let isCommonWanted = false
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const waiter of waiting) {
+      const { holder, bytes } = waiter
+      const needsCommon = this.#needsCommon(holder, bytes)
+      if (passed.has(holder) || (needsCommon && isCommonWanted) || !this.#fits(holder, bytes)) {
+        this.#waiting.push(waiter)
+        passed.add(holder)
+        isCommonWanted ||= needsCommon
+      } else {
+        holder.used += bytes
+        waiter.grant()
+      }
     }
   }
+
+  #fits(holder: Holder, bytes: number): boolean {
+    const othersCommon = this.#sum((other) => (other === holder ? 0 : this.#beyond(other, 0)))
+    if (holder.used === 0 && othersCommon === 0) return true
+    // Where guarantees have just become less, what was granted before may be over what is common now.
+    if (this.used + bytes > this.limit) return false
+    const common = this.limit - this.#shares.size * this.#guarantee
+    return !this.#needsCommon(holder, bytes) || othersCommon + this.#beyond(holder, bytes) <= common
+  }
+
+  #needsCommon(holder: Holder, bytes: number): boolean {
+    return this.#beyond(holder, bytes) > 0
+  }
+
+  /** What of its bytes, and of so many more, the holder's guarantee does not cover. */
+  #beyond(holder: Holder, more: number): number {
+    return Math.max(0, holder.used + more - (holder === this.#own ? 0 : this.#guarantee))
+  }
+
+  get #guarantee(): number {
+    return this.#shares.size === 0 ? 0 : Math.floor(this.limit / 2 / this.#shares.size)
+  }
+
+  #sum(of: (holder: Holder) => number): number {
+    let sum = of(this.#own)
+    for (const holder of this.#shares) sum += of(holder)
+    return sum
+  }
+}
+
+interface Holder {
+  used: number
+  /** Whether it is to go once it holds nothing. */
+  isLeaving: boolean
+}
+
+interface Waiter {
+  readonly holder: Holder
+  readonly bytes: number
+  readonly grant: () => void
 }

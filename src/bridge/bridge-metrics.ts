@@ -13,6 +13,8 @@ export interface BridgeMetrics {
   readonly policy: CounterMetric
   readonly fenced: CounterMetric
   readonly unreadable: CounterMetric
+  readonly recordsCoalesced: CounterMetric
+  readonly foreignRecords: CounterMetric
 }
 
 /** Registers the bridge's metrics; `bufferedBytes` is asked whenever they are scraped. */
@@ -62,6 +64,16 @@ export function createBridgeMetrics(metrics: Metrics, version: string, bufferedB
       'kubedelta_unreadable_records_total',
       'Records found on the topic that do not decode, by reason',
       ['resource', 'reason'],
+    ),
+    recordsCoalesced: metrics.counter(
+      'kubedelta_records_coalesced_total',
+      'Records that a later update of their object replaced before they were handed to the broker',
+      ['resource'],
+    ),
+    foreignRecords: metrics.counter(
+      'kubedelta_foreign_records_total',
+      'Records of other producers found on the topic while it was written',
+      ['resource'],
     ),
   }
 }

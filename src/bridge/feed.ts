@@ -1,6 +1,6 @@
 // One reflector and its queue: what one watch of a resource brings, in order, until the bridge takes it.
 
-import type { ByteBudget } from '../base/byte-budget.ts'
+import type { Bytes } from '../base/byte-budget.ts'
 import type { Clock } from '../base/clock.ts'
 import type { KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
@@ -20,7 +20,7 @@ export interface FeedOptions {
   readonly namespace: string | undefined
   /** The first list is no older than this: the topic holds it already. '' asks for a consistent one. */
   readonly notOlderThan: string
-  readonly budget: ByteBudget
+  readonly budget: Bytes
   readonly firstLists: Permits
   readonly resyncMs: number | undefined
   readonly clock: Clock
@@ -96,6 +96,11 @@ export class Feed {
   reached(resourceVersion: string): void {
     this.#endFirstList()
     this.#resourceVersion = resourceVersion
+  }
+
+  /** Wants a list, as soon as the collection is watched. */
+  relist(): void {
+    this.#reflector.relist()
   }
 
   /** Puts a barrier behind what has been seen so far: popping it tells how far the topic is. */

@@ -3,25 +3,28 @@
 import { fromUnknown } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { EncodeRecord } from '../codec/codec.ts'
-import type { RawObject } from '../object/raw-object.ts'
 import { resourceName } from '../object/resource.ts'
 import type { Policy } from '../policy/policy.ts'
 import { entriesOf, replacementEntries, type WireEntry } from '../record/order.ts'
-import type { Cause, KubeRecord, Previous } from '../record/record.ts'
-import type { TopicWriter } from '../topic/port.ts'
+import type { KubeRecord, Previous } from '../record/record.ts'
+import type { RecordGroup, TopicRecord } from '../topic/port.ts'
 import { partitionOf } from '../topic/partition.ts'
 import type { Delta } from '../watch/delta.ts'
-import { inArrivalOrder, type PoppedDeltas } from './arrival.ts'
+import { inArrivalOrder, type Arrival, type PoppedDeltas } from './arrival.ts'
 import type { BridgeMetrics } from './bridge-metrics.ts'
 import { causeOfDifference, decidePresent, type Inherited, type Sighting } from './decide.ts'
 import { slicesOf, type LastStates } from './last-states.ts'
-import { RecordBuilder, type RecordOrigin } from './record-builder.ts'
-import type { Seen } from './seen.ts'
-import { WITHHELD_HASH, hashOf, type IndexEntry, type TopicIndex } from './topic-index.ts'
+import type { Outbox } from './outbox.ts'
+import { PolicyGate } from './policy-gate.ts'
+import { RecordBuilder, type MissedFacts, type RecordOrigin } from './record-builder.ts'
+import { Release } from './release.ts'
+import { sizeOfSeen, type Seen } from './seen.ts'
+import { WITHHELD_HASH, type IndexEntry, type TopicIndex } from './topic-index.ts'
 import { toTopicRecords } from './wire.ts'
+import { smallerEntries } from './withhold.ts'
 
 export interface PublisherOptions extends RecordOrigin {
-  readonly writer: TopicWriter
+  readonly outbox: Outbox
   readonly index: TopicIndex
   readonly policy: Policy
   readonly encode: EncodeRecord
@@ -35,7 +38,7 @@ export interface PublisherOptions extends RecordOrigin {
  * The writing half of one resource's bridge.
  *
  * - Records of one key are appended in the order of its deltas; what the topic already holds is not appended again.
- * - A delta is released once its records are acknowledged, so the bytes of what is on its way count against the budget.
+ * - A delta is released once its records are acknowledged or replaced, so the bytes of what is on its way count against the budget.
  * - An object that a policy refuses or that the topic cannot take is published with `object: null`, counted and logged.
  * - `failure` rejects when the writer has failed for good; nothing is published after that.
  */
@@ -44,11 +47,14 @@ export class Publisher {
   readonly #resource: string
   readonly #failure = Promise.withResolvers<never>()
   readonly #records: RecordBuilder
+  readonly #gate: PolicyGate
+  #rewritten = 0
 
   constructor(options: PublisherOptions) {
     this.#options = options
     this.#resource = resourceName(options.resource)
     this.#records = new RecordBuilder(options, !options.inherited.synced)
+    this.#gate = new PolicyGate({ ...options, resource: this.#resource })
     // Who runs the publisher awaits it as well; this keeps an early failure from counting as unhandled.
     this.#failure.promise.catch(() => {})
   }
@@ -61,6 +67,9 @@ export class Publisher {
   /** From here on records are no longer marked `initial`. */
   markSynced(): void {
     this.#records.initial = false
+    if (this.#rewritten > 0)
+      this.#options.log.info('objects rewritten under the new policy', { count: this.#rewritten })
+    this.#rewritten = 0
   }
 
   /**
@@ -73,19 +82,17 @@ export class Publisher {
     entries: readonly PoppedDeltas[],
     read: (keys: ReadonlySet<string>) => Promise<LastStates>,
   ): Promise<void> {
-    const units = new Map(entries.map((popped) => [popped, new Unit(() => popped.release())]))
+    const releases = new Map(entries.map((popped) => [popped, new Release(popped)]))
     try {
       for (const { arrivals, keys } of slicesOf(inArrivalOrder(entries), this.#options.index)) {
         const lastStates = keys.size === 0 ? NONE : await read(keys)
-        for (const { popped, delta } of arrivals) {
-          const unit = units.get(popped)
-          if (unit === undefined) continue
-          if (delta.kind === 'deleted') this.#publishDelete(popped, delta, { unit, lastStates })
-          else this.#publishPresent(popped, delta, { unit, lastStates })
+        for (const arrival of arrivals) {
+          const release = releases.get(arrival.popped)
+          if (release !== undefined) this.#publishArrival(arrival, { lastStates, settle: settling(release, arrival) })
         }
       }
     } finally {
-      for (const unit of units.values()) unit.seal()
+      for (const release of releases.values()) release.seal()
     }
   }
 
@@ -93,21 +100,27 @@ export class Publisher {
   publishDeselected(key: string, lastStates: LastStates): void {
     const entry = this.#options.index.get(key)
     if (entry === undefined) return
-    const unit = new Unit(() => {})
-    const observedAt = this.#options.now()
-    this.#append(key, entriesOf(this.#missed(key, entry, { cause: 'SELECTOR', observedAt, lastStates })), { unit })
-    unit.seal()
+    const facts = {
+      cause: 'SELECTOR',
+      observedAt: this.#options.now(),
+      object: this.#lastState(key, lastStates),
+    } as const
+    this.#append(key, entriesOf(this.#missed(key, entry, facts)), {})
+  }
+
+  #publishArrival({ popped, delta }: Arrival, context: Context): void {
+    if (delta.kind === 'deleted') this.#publishDelete(popped, delta, context)
+    else this.#publishPresent(popped, delta, context)
   }
 
   #publishPresent(
     { key, initial }: PoppedDeltas,
     delta: Exclude<Delta<Seen>, { kind: 'deleted' }>,
-    { unit, lastStates }: Context,
+    { settle, lastStates }: Context,
   ): void {
     const { index, inherited } = this.#options
-    const { object: raw, observedAt } = delta.object
-    const { object, bytes } = this.#applyPolicy(key, raw)
-    const hash = bytes === null ? WITHHELD_HASH : hashOf(bytes)
+    const { observedAt } = delta.object
+    const { object, bytes, hash } = this.#gate.pass(key, delta.object.object)
     const { uid, resourceVersion } = object
     const decision = decidePresent(
       index.get(key),
@@ -120,12 +133,15 @@ export class Publisher {
     const facts = { object, bytes, observedAt, cause: decision.cause }
     switch (decision.kind) {
       case 'added':
-        return this.#append(key, entriesOf(this.#records.seen('ADDED', facts, null)), { unit, entry })
+        return this.#append(key, entriesOf(this.#records.seen('ADDED', facts, null)), { settle, entry })
       case 'updated':
-        return this.#append(key, entriesOf(this.#records.seen('UPDATED', facts, decision.previous)), { unit, entry })
+        if (decision.cause === 'POLICY') this.#rewritten++
+        return this.#append(key, entriesOf(this.#records.seen('UPDATED', facts, decision.previous)), { settle, entry })
       case 'recreated': {
-        const deleted = this.#missed(key, decision.old, { cause: decision.cause, observedAt, lastStates })
-        return this.#append(key, replacementEntries(deleted, this.#records.seen('ADDED', facts, null)), { unit, entry })
+        const last = this.#lastState(key, lastStates)
+        const deleted = this.#missed(key, decision.old, { cause: decision.cause, observedAt, object: last })
+        const entries = replacementEntries(deleted, this.#records.seen('ADDED', facts, null))
+        return this.#append(key, entries, { settle, entry })
       }
       default:
         return decision satisfies never
@@ -135,7 +151,7 @@ export class Publisher {
   #publishDelete(
     { key, initial }: PoppedDeltas,
     delta: Extract<Delta<Seen>, { kind: 'deleted' }>,
-    { unit, lastStates }: Context,
+    { settle, lastStates }: Context,
   ): void {
     const entry = this.#options.index.get(key)
     // The object came and went without ever standing on the topic.
@@ -145,80 +161,78 @@ export class Publisher {
     if (watched === undefined || (entry.uid !== '' && watched.object.uid !== entry.uid)) {
       const observedAt = watched?.observedAt ?? this.#options.now()
       // A list can find out that what was seen a moment ago has vanished: then that is the last state.
-      const shown = delta.object?.object.uid === entry.uid ? this.#applyPolicy(key, delta.object.object).bytes : null
-      const states = shown === null ? lastStates : new Map([[key, shown]])
-      return this.#append(key, entriesOf(this.#missed(key, entry, { cause, observedAt, lastStates: states })), { unit })
+      const shown = delta.object?.object.uid === entry.uid ? this.#gate.pass(key, delta.object.object).bytes : null
+      const missed = this.#missed(key, entry, { cause, observedAt, object: shown ?? this.#lastState(key, lastStates) })
+      return this.#append(key, entriesOf(missed), { settle })
     }
-    const facts = { ...this.#applyPolicy(key, watched.object), observedAt: watched.observedAt, cause }
-    this.#append(key, entriesOf(this.#records.seen('DELETED', facts, previousOf(entry))), { unit })
+    const facts = { ...this.#gate.pass(key, watched.object), observedAt: watched.observedAt, cause }
+    this.#append(key, entriesOf(this.#records.seen('DELETED', facts, previousOf(entry))), { settle })
   }
 
-  #applyPolicy(key: string, raw: RawObject): { readonly object: RawObject; readonly bytes: Buffer | null } {
-    const { policy, metrics, log } = this.#options
-    const outcome = policy.apply(raw)
-    switch (outcome.kind) {
-      case 'unchanged':
-        return { object: raw, bytes: raw.bytes }
-      case 'changed':
-        metrics.policy.inc({ resource: this.#resource, action: outcome.action })
-        return { object: outcome.object, bytes: outcome.object.bytes }
-      case 'withheld':
-        metrics.objectsWithheld.inc({ resource: this.#resource, reason: outcome.reason })
-        log.error('object withheld: its policy cannot be applied', { key, reason: outcome.message })
-        return { object: raw, bytes: null }
-      default:
-        return outcome satisfies never
-    }
+  /** What the topic held; where that was written under another policy, as the one in force wants it. */
+  #lastState(key: string, lastStates: LastStates): Buffer | null {
+    const { inherited, metrics, log } = this.#options
+    const bytes = lastStates.get(key)
+    if (bytes !== undefined) return inherited.policyChanged ? this.#gate.passAgain(key, bytes) : bytes
+    metrics.objectsWithheld.inc({ resource: this.#resource, reason: 'last-state-unknown' })
+    log.warn('deletion published without its last state: the topic does not hold it', { key })
+    return null
   }
 
-  /** A DELETED whose deletion nobody saw: the last state comes from the topic. */
-  #missed(key: string, entry: IndexEntry, { cause, observedAt, lastStates }: Missed): KubeRecord {
-    const object = lastStates.get(key) ?? null
-    if (object === null) {
-      this.#options.metrics.objectsWithheld.inc({ resource: this.#resource, reason: 'last-state-unknown' })
-      this.#options.log.warn('deletion published without its last state: the topic does not hold it', { key })
-    }
-    return this.#records.missed(key, { previous: previousOf(entry), object, cause, observedAt })
+  /** A DELETED whose deletion nobody saw. */
+  #missed(key: string, entry: IndexEntry, facts: Omit<MissedFacts, 'previous'>): KubeRecord {
+    return this.#records.missed(key, { previous: previousOf(entry), ...facts })
   }
 
   /** Appends and notes: the index shows the outcome at once, its position follows with the acknowledgement. */
-  #append(key: string, entries: readonly WireEntry[], { unit, entry }: { unit: Unit; entry?: IndexEntry }): void {
-    const { writer, index, encode } = this.#options
+  #append(key: string, entries: readonly WireEntry[], { settle = () => () => {}, entry }: Appending): void {
+    const { outbox, index, encode, metrics } = this.#options
     if (entry === undefined) index.delete(key)
     else index.set(key, entry)
-    const partition = partitionOf(Buffer.from(key), writer.partitions)
-    const whenTooLarge = (): ReturnType<typeof toTopicRecords> => {
-      if (entry !== undefined) entry.hash = WITHHELD_HASH
-      return toTopicRecords(this.#withhold(key, entries), encode)
+    const partition = partitionOf(Buffer.from(key), outbox.partitions)
+    const settled = settle()
+    const toGroup = (final: readonly WireEntry[]): RecordGroup => {
+      return { records: toTopicRecords(final, encode), whenTooLarge: this.#whenTooLarge(key, final, entry) }
     }
-    const settle = unit.add()
-    writer.append(partition, { records: toTopicRecords(entries, encode), whenTooLarge }).then(
-      ({ baseOffset }) => {
-        if (entry !== undefined) entry.position = { partition, offset: baseOffset + entries.length - 1 }
-        this.#acknowledged(entries)
-        settle()
+    outbox.appendChange(partition, { key, entries, toGroup }).then(
+      (outcome) => {
+        if (outcome.kind === 'replaced') {
+          metrics.recordsCoalesced.inc({ resource: this.#resource })
+        } else {
+          const { baseOffset } = outcome.at
+          if (entry !== undefined) entry.position = { partition, offset: baseOffset + outcome.entries.length - 1 }
+          this.#acknowledged(outcome.entries)
+        }
+        settled()
       },
       (error: unknown) => {
         this.#fail(error)
-        settle()
+        settled()
       },
     )
   }
 
-  #withhold(key: string, entries: readonly WireEntry[]): readonly WireEntry[] {
-    const { metrics, log } = this.#options
-    metrics.objectsWithheld.inc({ resource: this.#resource, reason: 'too-large' })
-    const bytes = entries.reduce(
-      (sum, entry) => sum + (entry.kind === 'record' ? (entry.record.object?.length ?? 0) : 0),
-      0,
-    )
-    log.error('object withheld: it is larger than the topic takes; raise max.message.bytes of topic and broker', {
-      key,
-      bytes,
-    })
-    return entries.map((entry) =>
-      entry.kind === 'record' ? { ...entry, record: { ...entry.record, object: null } } : entry,
-    )
+  /** Gives smaller and smaller forms of a change, as long as the topic takes none of them. */
+  #whenTooLarge(
+    key: string,
+    entries: readonly WireEntry[],
+    entry: IndexEntry | undefined,
+  ): () => readonly TopicRecord[] {
+    const { metrics, log, encode } = this.#options
+    let current = entries
+    return () => {
+      const smaller = smallerEntries(current)
+      if (smaller === undefined) return []
+      const last = smaller.at(-1)
+      if (entry !== undefined && last?.kind === 'record' && last.record.object === null) entry.hash = WITHHELD_HASH
+      metrics.objectsWithheld.inc({ resource: this.#resource, reason: 'too-large' })
+      log.error('object withheld: it is larger than the topic takes; raise max.message.bytes of topic and broker', {
+        key,
+        bytes: objectBytes(current) - objectBytes(smaller),
+      })
+      current = smaller
+      return toTopicRecords(smaller, encode)
+    }
   }
 
   #acknowledged(entries: readonly WireEntry[]): void {
@@ -242,35 +256,27 @@ export class Publisher {
 const NONE: LastStates = new Map()
 
 interface Context {
-  readonly unit: Unit
   readonly lastStates: LastStates
+  /** Called once for each append; what it returns, once that is settled. */
+  readonly settle: () => () => void
 }
 
-interface Missed {
-  readonly cause: Cause
-  readonly observedAt: number
-  readonly lastStates: LastStates
+interface Appending extends Partial<Pick<Context, 'settle'>> {
+  /** What the index shows from now on; absent after a delete. */
+  readonly entry?: IndexEntry
 }
 
-/** Counts the appends of one popped entry and releases it when all are acknowledged. */
-class Unit {
-  readonly #release: () => void
-  // Invariant: 1 for the unsealed unit itself, and 1 for each append not acknowledged.
-  #open = 1
+function settling(release: Release, { delta }: Arrival): Context['settle'] {
+  // A missed delete holds no bytes of its own.
+  const bytes =
+    delta.object === undefined || ('finalStateUnknown' in delta && delta.finalStateUnknown)
+      ? 0
+      : sizeOfSeen(delta.object)
+  return () => release.add(bytes)
+}
 
-  constructor(release: () => void) {
-    this.#release = release
-  }
-
-  add(): () => void {
-    this.#open++
-    return () => this.seal()
-  }
-
-  seal(): void {
-    this.#open--
-    if (this.#open === 0) this.#release()
-  }
+function objectBytes(entries: readonly WireEntry[]): number {
+  return entries.reduce((sum, entry) => sum + (entry.kind === 'record' ? (entry.record.object?.length ?? 0) : 0), 0)
 }
 
 function sightingOf(delta: Delta<Seen>, first: boolean): Sighting {

@@ -6,7 +6,7 @@ import { hash } from 'node:crypto'
 export interface IndexEntry {
   readonly uid: string
   readonly resourceVersion: string
-  /** `hashOf` the published object's bytes; '' where they are not known, `WITHHELD_HASH` where `object` is null. */
+  /** `hashOf` the published object's bytes; '' where they are not known, `WITHHELD_HASH` or `UNREADABLE_HASH` where `object` is null. */
   hash: string
   /** Where the record stands; undefined until its append is acknowledged. */
   position: IndexPosition | undefined
@@ -53,6 +53,9 @@ export class TopicIndex {
 
 /** Stands for an object that was published as null: nothing to compare, so it waits for its next version. */
 export const WITHHELD_HASH = 'withheld'
+
+/** Stands for an object whose bytes were broken on their way here: written over as soon as a list shows it whole. */
+export const UNREADABLE_HASH = 'unreadable'
 
 /** A fingerprint of published bytes: the first 64 bits of their SHA-256. Tells versions of one key apart, nothing else. */
 export function hashOf(bytes: Uint8Array): string {

@@ -15,4 +15,6 @@ export interface RawObject {
   readonly name: string
   readonly uid: string
   readonly resourceVersion: string
+  /** Why `bytes` is empty: what came could not be read beyond these facts. Only of a source that was told to show such objects. */
+  readonly unreadable?: 'not-utf8'
 }

@@ -1,6 +1,6 @@
 // Holds what a reflector saw, per key and in the order of first arrival, until the one consumer has processed it.
 
-import type { ByteBudget } from '../base/byte-budget.ts'
+import type { Bytes } from '../base/byte-budget.ts'
 import { KubedeltaError } from '../base/errors.ts'
 import { DeltaQueueEntries } from './delta-queue-entries.ts'
 import { InFlight } from './delta-queue-in-flight.ts'
@@ -22,7 +22,7 @@ export interface DeltaQueueOptions<T> {
   /** Read at each delete, end of a list and resync; shows what a delta did by the time it is released. */
   readonly knownKeys: KnownKeys<T>
   /** The bound in bytes, usually shared by all queues of a process; a put waits at it. */
-  readonly budget: Pick<ByteBudget, 'tryAcquire' | 'acquire' | 'release'>
+  readonly budget: Bytes
   /** Deltas queued at once; a put waits at it. @default 2_000, as client-go (the_real_fifo.go, 2 * batchSize) */
   readonly maxEntries?: number
 }
@@ -38,7 +38,13 @@ interface Held {
 
 /** What the consumer gets: the deltas of one key, oldest first, or a barrier. Each wants to be released once. */
 export type Popped<T> =
-  | (Held & { readonly kind: 'deltas'; readonly key: string; readonly deltas: readonly Delta<T>[] })
+  | (Held & {
+      readonly kind: 'deltas'
+      readonly key: string
+      readonly deltas: readonly Delta<T>[]
+      /** Gives back some of the bytes before the release, which gives back the rest. */
+      giveBack(bytes: number): void
+    })
   /** A list ended: its items, and a delete of everything it lacks, were popped before. */
   | (Held & { readonly kind: 'listed'; readonly resourceVersion: string; readonly reason: ListReason })
   /** Everything up to this resourceVersion was popped before. */
@@ -158,12 +164,18 @@ export class DeltaQueue<T> implements DeltaSink<T> {
     if (entry.kind !== 'deltas') return { ...entry, bytes: 0, release: once(() => this.#countReleased(initial)) }
     const { key, deltas, bytes } = entry
     this.#inFlight.depart(key, deltas.at(-1))
+    let held = bytes
+    const giveBack = (some: number): void => {
+      const given = Math.min(some, held)
+      held -= given
+      this.#giveBack(given)
+    }
     const release = once(() => {
       this.#inFlight.arrive(key)
-      this.#giveBack(bytes)
+      giveBack(held)
       this.#countReleased(initial)
     })
-    return { kind: 'deltas', key, deltas, bytes, initial, release }
+    return { kind: 'deltas', key, deltas, bytes, initial, giveBack, release }
   }
 
   /**

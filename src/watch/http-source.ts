@@ -15,6 +15,8 @@ export interface HttpSourceOptions {
   readonly labelSelector?: string | undefined
   /** As the apiserver takes it. @default everything */
   readonly fieldSelector?: string | undefined
+  /** What becomes of an object that is not UTF-8: the request fails, or its facts are shown alone. @default 'refuse' */
+  readonly broken?: 'refuse' | 'show'
 }
 
 /**
@@ -49,13 +51,13 @@ class HttpSource implements ListWatch {
   }
 
   async *list(request: ListRequest, signal: AbortSignal): AsyncGenerator<readonly ListFrame[]> {
-    const { client, resource } = this.#options
+    const { client, resource, broken = 'refuse' } = this.#options
     const answer = await client.stream(this.#path, {
       query: { ...this.#selectors(), ...listQuery(request) },
       action: `Cannot list ${this.name}`,
       signal,
     })
-    const scanner = new ListScanner({ apiVersion: apiVersionOf(resource), kind: resource.kind })
+    const scanner = new ListScanner({ apiVersion: apiVersionOf(resource), kind: resource.kind }, { broken })
     for await (const chunks of answer.body) {
       const frames = chunks.flatMap((chunk) => scanner.push(chunk))
       if (frames.length > 0) yield frames
@@ -64,14 +66,14 @@ class HttpSource implements ListWatch {
   }
 
   async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<readonly WatchFrame[]> {
-    const { client, resource } = this.#options
+    const { client, resource, broken = 'refuse' } = this.#options
     const answer = await client.stream(this.#path, {
       query: { ...this.#selectors(), ...watchQuery(request) },
       action: `Cannot watch ${this.name}`,
       silenceMs: request.timeoutSeconds * 1000 + WATCH_GRACE_MS,
       signal,
     })
-    const scanner = new WatchScanner({ apiVersion: apiVersionOf(resource), kind: resource.kind })
+    const scanner = new WatchScanner({ apiVersion: apiVersionOf(resource), kind: resource.kind }, { broken })
     try {
       for await (const chunks of answer.body) {
         const frames = chunks.flatMap((chunk) => scanner.push(chunk))

@@ -17,6 +17,13 @@ export interface ObjectDefaults {
 /** How objects are read; both give the same, `slow` is there to prove it. */
 export type ReadPath = 'fast' | 'slow'
 
+export interface ReadOptions {
+  /** @default 'fast' */
+  readonly path?: ReadPath
+  /** What becomes of an object that is not UTF-8: `show` gives its facts alone, `unreadable` set. @default 'refuse' */
+  readonly broken?: 'refuse' | 'show'
+}
+
 /** A scan that notes what `readObject` needs. */
 export function objectScan(): JsonScan {
   return new JsonScan(METADATA_FIELDS.map((field) => field.length))
@@ -29,14 +36,18 @@ export function objectScan(): JsonScan {
  *   that is how watch events of built-in kinds begin, so LIST and WATCH give the same bytes.
  * - Whitespace or an escape in a key takes the slow path. Of a key that stands twice the last counts, as for JSON.parse.
  *
- * @throws KubedeltaError `corrupt` when it is no object in UTF-8, or a picked field is neither text nor null
+ * @throws KubedeltaError `corrupt` when it is no object, or not UTF-8 and not to be shown or in its facts, or a picked field is neither text nor null
  */
-export function readObject(value: CutValue, defaults: ObjectDefaults, path: ReadPath = 'fast'): RawObject {
+export function readObject(value: CutValue, defaults: ObjectDefaults, options: ReadOptions = {}): RawObject {
+  const { path = 'fast', broken = 'refuse' } = options
   const view = value.view()
   if (view[0] !== OPEN_OBJECT) throw corrupt(defaults, '', 'an object', 'another JSON value')
   const isOdd = path === 'slow' || value.scan.hasWhitespace || value.scan.hasEscapedKey
   const spots = isOdd ? undefined : findMarked(view, value.scan)
-  if (!isUtf8(view)) throw corrupt(defaults, knownKey(view, spots), 'UTF-8', 'other bytes')
+  if (!isUtf8(view)) {
+    if (broken === 'show') return readFacts(view, defaults)
+    throw corrupt(defaults, knownKey(view, spots), 'UTF-8', 'other bytes')
+  }
   if (spots !== undefined) return build(view, spots, defaults, () => value.own())
   const normalized = normalizeJson(view)
   return build(normalized, findWalking(normalized), defaults, () => (normalized === view ? value.own() : normalized))
@@ -153,6 +164,16 @@ function putFirst(bytes: Buffer, defaults: ObjectDefaults, missing: ReadonlyArra
   return result
 }
 
+/** What is left of an object that is not UTF-8: nothing but facts that are whole. */
+function readFacts(view: Buffer, defaults: ObjectDefaults): RawObject {
+  const readable = normalizeJson(Buffer.from(view.toString()))
+  const { bytes: _, ...facts } = build(readable, findWalking(readable), defaults, () => readable)
+  const key = keyOf(facts.namespace, facts.name)
+  if (Object.values(facts).some((fact) => fact.includes(REPLACEMENT)))
+    throw corrupt(defaults, key, 'UTF-8', 'other bytes')
+  return { ...facts, bytes: NO_BYTES, unreadable: 'not-utf8' }
+}
+
 function knownKey(bytes: Buffer, spots: Spots | undefined): string {
   const textOf = (start: number | undefined): string => {
     const end = start === undefined || bytes[start] !== QUOTE ? -1 : bytes.indexOf(QUOTE, start + 1)
@@ -169,6 +190,10 @@ function corrupt(defaults: ObjectDefaults, key: string, wanted: string, current:
   })
 }
 
+/** What stands for bytes that are not UTF-8. */
+const REPLACEMENT = '\uFFFD'
+
+const NO_BYTES = Buffer.alloc(0)
 const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
 const QUOTE = 0x22

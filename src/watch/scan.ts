@@ -6,17 +6,15 @@ import { decodeString } from '../object/json-text.ts'
 import type { RawObject } from '../object/raw-object.ts'
 import type { CutValue } from './scan-cut.ts'
 import { EnvelopeScanner } from './scan-envelope.ts'
-import { objectScan, readObject, withName, type ObjectDefaults, type ReadPath } from './scan-object.ts'
+import { objectScan, readObject, withName, type ObjectDefaults, type ReadOptions } from './scan-object.ts'
 import type { KubeStatus, ListFrame, WatchFrame } from './source.ts'
 
-export interface ScanOptions {
+export interface ScanOptions extends ReadOptions {
   /** An object with more bytes is `corrupt`: bounds what is held of an unfinished one. @default 16 MiB, ten times what etcd stores */
   readonly maxObjectBytes?: number
-  /** `slow` walks over every object instead of picking while it scans; the frames are the same. @default 'fast' */
-  readonly path?: ReadPath
 }
 
-const DEFAULTS = { maxObjectBytes: 16 * 1024 * 1024, path: 'fast' } satisfies Required<ScanOptions>
+const MAX_OBJECT_BYTES = 16 * 1024 * 1024
 
 /**
  * Cuts a LIST answer into its items.
@@ -28,7 +26,7 @@ const DEFAULTS = { maxObjectBytes: 16 * 1024 * 1024, path: 'fast' } satisfies Re
  */
 export class ListScanner {
   readonly #defaults: ObjectDefaults
-  readonly #path: ReadPath
+  readonly #options: ReadOptions
   readonly #envelope: EnvelopeScanner
   #frames: ListFrame[] = []
   #envelopes = 0
@@ -37,15 +35,15 @@ export class ListScanner {
 
   /** @param defaults of the items, from discovery */
   constructor(defaults: ObjectDefaults, options: ScanOptions = {}) {
-    const { maxObjectBytes, path } = { ...DEFAULTS, ...options }
+    const { maxObjectBytes = MAX_OBJECT_BYTES } = options
     this.#defaults = defaults
-    this.#path = path
+    this.#options = options
     this.#envelope = new EnvelopeScanner(
       objectScan(),
       {
         beginElements: () => this.#beginItems(),
         element: (value) =>
-          this.#frames.push({ kind: 'item', object: withName(readObject(value, this.#defaults, this.#path)) }),
+          this.#frames.push({ kind: 'item', object: withName(readObject(value, this.#defaults, this.#options)) }),
         member: (key, value) => this.#member(key, value),
         end: () => this.#envelopes++,
       },
@@ -112,7 +110,7 @@ export class ListScanner {
  */
 export class WatchScanner {
   readonly #defaults: ObjectDefaults
-  readonly #path: ReadPath
+  readonly #options: ReadOptions
   readonly #envelope: EnvelopeScanner
   #frames: WatchFrame[] = []
   #type: string | undefined
@@ -120,9 +118,9 @@ export class WatchScanner {
 
   /** @param defaults of the watched objects, from discovery */
   constructor(defaults: ObjectDefaults, options: ScanOptions = {}) {
-    const { maxObjectBytes, path } = { ...DEFAULTS, ...options }
+    const { maxObjectBytes = MAX_OBJECT_BYTES } = options
     this.#defaults = defaults
-    this.#path = path
+    this.#options = options
     this.#envelope = new EnvelopeScanner(
       objectScan(),
       {
@@ -158,7 +156,7 @@ export class WatchScanner {
       if (bytes[0] !== QUOTE) throw this.#envelope.corrupt("text as 'type'")
       this.#type = decodeString(bytes, 0, bytes.length)
     }
-    if (key === 'object') this.#object = readObject(value, this.#defaults, this.#path)
+    if (key === 'object') this.#object = readObject(value, this.#defaults, this.#options)
   }
 
   /** Made when the event is complete, since `type` may come last. */
@@ -177,12 +175,18 @@ export class WatchScanner {
       case 'DELETED':
         return { kind: 'deleted', object: withName(object) }
       case 'BOOKMARK':
-        return { kind: 'bookmark', resourceVersion, initialEventsEnd: isInitialEventsEnd(object) }
+        return { kind: 'bookmark', resourceVersion, initialEventsEnd: isInitialEventsEnd(this.#readable(object)) }
       case 'ERROR':
-        return { kind: 'error', error: parseStatus(parse(object.bytes)) ?? UNEXPECTED_ERROR }
+        return { kind: 'error', error: parseStatus(this.#readable(object)) ?? UNEXPECTED_ERROR }
       default:
         return { kind: 'unknown', type, resourceVersion }
     }
+  }
+
+  /** For events whose object is read here: facts alone do not do. */
+  #readable(object: RawObject): unknown {
+    if (object.unreadable !== undefined) throw this.#envelope.corrupt('UTF-8')
+    return parse(object.bytes)
   }
 }
 
@@ -195,8 +199,8 @@ const UNEXPECTED_ERROR: KubeStatus = {
 }
 
 /** KEP-3157; exactly the text "true" counts (client-go tools/cache/reflector.go). */
-function isInitialEventsEnd(bookmark: RawObject): boolean {
-  const annotations = memberOf(memberOf(parse(bookmark.bytes), 'metadata'), 'annotations')
+function isInitialEventsEnd(bookmark: unknown): boolean {
+  const annotations = memberOf(memberOf(bookmark, 'metadata'), 'annotations')
   return memberOf(annotations, 'k8s.io/initial-events-end') === 'true'
 }
 

@@ -5,6 +5,7 @@ import { createMetrics } from '../../../src/base/metrics.ts'
 import { createBridgeMetrics } from '../../../src/bridge/bridge-metrics.ts'
 import type { PoppedDeltas } from '../../../src/bridge/arrival.ts'
 import { readLastStates } from '../../../src/bridge/last-states.ts'
+import { Outbox } from '../../../src/bridge/outbox.ts'
 import { Publisher } from '../../../src/bridge/publisher.ts'
 import type { Seen } from '../../../src/bridge/seen.ts'
 import { TopicIndex } from '../../../src/bridge/topic-index.ts'
@@ -38,6 +39,7 @@ class Feeding {
         deltas,
         initial: false,
         bytes: 0,
+        giveBack: () => {},
         release: () => void this.released++,
       })),
     )
@@ -63,13 +65,14 @@ class Feeding {
     const { log, index } = this
     await log.admin.create({ topic: TOPIC, partitions: 1, replicationFactor: 1, config: new Map() }, signal)
     const writer = await log.openWriter({ topic: TOPIC, transactionalId: 'x', signal })
+    const outbox = new Outbox(writer, { coalesce: true, now: () => 0, onAppended: () => {} })
     const reader = await log.openReader()
     const decoder = new RecordDecoder(new SchemaStore())
     const publisher = new Publisher({
       resource: PODS,
       cluster: 'test',
       epoch: 1,
-      writer,
+      outbox,
       index,
       policy: noPolicy,
       encode: encodeRecord({ kind: 'json' }),

@@ -404,6 +404,20 @@ describe('bounds', () => {
     assert.equal(budget.used, 0)
   })
 
+  test('bytes that are given back before the release are not given back again by it', async () => {
+    const { queue, budget } = setUp({ limit: 20 })
+    await queue.add(thing('a'), signal)
+    await queue.update(thing('a', 2), signal)
+    const a = queue.tryPop()
+    assert.ok(a?.kind === 'deltas')
+    a.giveBack(10)
+    assert.equal(budget.used, 10)
+    a.giveBack(100)
+    assert.equal(budget.used, 0)
+    a.release()
+    assert.equal(budget.used, 0)
+  })
+
   test('a put waits for an entry until one is popped', async () => {
     const { queue } = setUp({ maxEntries: 2 })
     await queue.add(thing('a'), signal)

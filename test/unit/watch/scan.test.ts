@@ -302,3 +302,56 @@ describe('WatchScanner', () => {
     test(`refuses ${what}`, () => assert.throws(() => watch(text), corrupt('v1 Pod', wanted)))
   }
 })
+
+describe('an object that is not UTF-8, where it is to be shown', () => {
+  const options: ScanOptions = { broken: 'show' }
+  const broken = (text: string): Buffer => Buffer.from(text.replaceAll('^', '\xff'), 'latin1')
+  const item = '{"metadata":{"name":"cart","namespace":"shop","uid":"u1","resourceVersion":"7"},"x":"^"}'
+
+  for (const [how, text] of [
+    ['as it was printed', item],
+    ['with whitespace', item.replaceAll(':', ': ')],
+    ['with an escaped key', item.replace('metadata', 'm\\u0065tadata')],
+  ] as const) {
+    test(`comes in a list with its facts alone, ${how}, and the others whole`, () => {
+      const [first, second] = new ListScanner(POD, options).push(broken(podList(`[${text},${CART}]`)))
+      assert.deepEqual(first, {
+        kind: 'item',
+        object: {
+          bytes: Buffer.alloc(0),
+          unreadable: 'not-utf8',
+          ...POD,
+          namespace: 'shop',
+          name: 'cart',
+          uid: 'u1',
+          resourceVersion: '7',
+        },
+      })
+      assert.equal(textOf(second), CART_WITH_KIND)
+    })
+  }
+
+  test('comes in a watch as the event that it is', () => {
+    const frames = new WatchScanner(POD, options).push(broken(`{"type":"DELETED","object":${item}}`))
+    assert.deepEqual(
+      frames.map((frame) => [frame.kind, 'object' in frame && frame.object.unreadable]),
+      [['deleted', 'not-utf8']],
+    )
+  })
+
+  for (const [what, text] of [
+    ['its name', item.replace('cart', 'c^rt')],
+    ['its uid', item.replace('u1', '^')],
+  ] as const) {
+    test(`is refused where ${what} is not UTF-8`, () => {
+      assert.throws(() => new ListScanner(POD, options).push(broken(podList(`[${text}]`))), corrupt('UTF-8'))
+    })
+  }
+
+  test('is refused as a bookmark and as an error', () => {
+    for (const type of ['BOOKMARK', 'ERROR']) {
+      const event = broken(`{"type":"${type}","object":${item}}`)
+      assert.throws(() => new WatchScanner(POD, options).push(event), corrupt('UTF-8'))
+    }
+  })
+})
