@@ -1,6 +1,9 @@
 {{/* The configuration file of `kubedelta run`: `to`, `cluster`, all of `config`, and where Secrets are mounted. */}}
 {{- define "kubedelta.config" -}}
 {{- $config := dict "to" .Values.to "cluster" .Values.cluster -}}
+{{- if include "kubedelta.elects" . -}}
+{{- $config = merge $config (dict "leaderElect" true "leaderElectNamespace" (include "kubedelta.leaseNamespace" .)) -}}
+{{- end -}}
 {{- with .Values.kafka.sasl -}}
 {{- if .existingSecret -}}
 {{- $option := eq (default "" $.Values.config.kafkaSaslMechanism) "oauthbearer" | ternary "kafkaSaslTokenFile" "kafkaSaslPasswordFile" -}}
@@ -16,6 +19,26 @@
 {{- end -}}
 {{- end -}}
 {{- toYaml (merge (deepCopy .Values.config) $config) -}}
+{{- end -}}
+
+{{/* Not empty where the pods elect the one that writes: from two replicas on, or where config says so. */}}
+{{- define "kubedelta.elects" -}}
+{{- if ge (int .Values.replicas) 2 -}}
+{{- if and (hasKey .Values.config "leaderElect") (not .Values.config.leaderElect) -}}
+{{- fail (printf "Cannot run %d replicas: wanted config.leaderElect true, or 1 replica: one bridge writes a topic: current value is false" (int .Values.replicas)) -}}
+{{- end -}}
+true
+{{- else if .Values.config.leaderElect -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{- define "kubedelta.leaseName" -}}
+{{- default (printf "kubedelta-%s" .Values.cluster) .Values.config.leaderElectName -}}
+{{- end -}}
+
+{{- define "kubedelta.leaseNamespace" -}}
+{{- default .Release.Namespace .Values.config.leaderElectNamespace -}}
 {{- end -}}
 
 {{- define "kubedelta.configFolder" -}}/etc/kubedelta{{- end -}}

@@ -1,8 +1,8 @@
 // The bridge of one cluster: checks every topic, then carries all resources side by side.
 
-import type { ByteBudget } from '../base/byte-budget.ts'
+import type { ByteBudget, Bytes } from '../base/byte-budget.ts'
 import type { Clock } from '../base/clock.ts'
-import { isAbort } from '../base/errors.ts'
+import { hasCode, isAbort } from '../base/errors.ts'
 import { runAll } from '../base/lifecycle.ts'
 import type { Logger } from '../base/log.ts'
 import { Permits } from '../base/permits.ts'
@@ -16,10 +16,13 @@ import { planTopic, topicSpec, unfitTopic } from '../topic/plan.ts'
 import type { Compression, TopicLog, TopicReader } from '../topic/port.ts'
 import type { ListWatch } from '../watch/source.ts'
 import type { BridgeMetrics } from './bridge-metrics.ts'
+import { underElection, type LeaderElection } from './leader-election.ts'
 import { assertListable } from './preflight.ts'
 import type { ProgressIntervals } from './progress-writer.ts'
 import { ResourceBridge } from './resource-bridge.ts'
-import type { ResourceHealth } from './status.ts'
+import { standBy } from './standby.ts'
+import type { CandidateStatus, ResourceHealth } from './status.ts'
+import { takeLeads, type TakenTopic } from './take-leads.ts'
 import { readTopic, type ReadTopic } from './topic-session.ts'
 
 /** One resource to bridge, and what of it. */
@@ -56,6 +59,10 @@ export interface BridgeOptions {
   readonly writtenSchemas: Readonly<Record<string, string>>
   readonly schemas: SchemaStore
   readonly fetchSchema?: (id: number, signal: AbortSignal) => Promise<void>
+  /** Decides when this bridge may write; absent where it is the only one. */
+  readonly election?: LeaderElection
+  /** Whether a later update of an object may replace one that waits for the broker. @default true */
+  readonly coalesce?: boolean
   /** undefined: never. Milliseconds. */
   readonly resyncMs: number | undefined
   /** Bytes of objects read and not yet acknowledged, over all resources. */
@@ -66,6 +73,13 @@ export interface BridgeOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
+}
+
+/** A resource with its topic, read and checked. */
+interface OpenedTopic {
+  readonly resource: BridgedResource
+  readonly topic: ReadTopic
+  readonly encode: EncodeRecord
 }
 
 /** What all objects on their way may take together. */
@@ -81,20 +95,30 @@ const MAX_TOPIC_READS = 4
  * A bridge from one cluster to one log.
  *
  * - Before anything is written or fenced, every topic is read and checked, and every named resource is listed once.
+ * - With an election it then stands by, its indexes kept in step with the topics, until it leads.
+ * - Every topic is fenced before anything is published.
  * - Then each resource runs by itself: one that is refused later is degraded, the others go on.
  * - A failure that cannot be retried ends all of them, after what is on its way has been waited for.
  */
 export class Bridge {
   readonly #options: BridgeOptions
   #running: readonly ResourceBridge[] = []
+  /** Every topic was read to its end. */
+  #hasRead = false
 
   constructor(options: BridgeOptions) {
     this.#options = options
   }
 
-  /** Of every resource; empty until all topics have been checked. */
+  /** Of every resource; empty until all topics are fenced. */
   health(): readonly ResourceHealth[] {
     return this.#running.map((resource) => resource.health())
+  }
+
+  /** Where it stands in its election; undefined where there is none. */
+  candidate(): CandidateStatus | undefined {
+    const status = this.#options.election?.status()
+    return this.#hasRead || status === undefined ? status : { ...status, role: 'starting' }
   }
 
   /**
@@ -106,22 +130,44 @@ export class Bridge {
     try {
       await this.#run(signal)
     } catch (error) {
+      // Here and not where an append fails: all that are under way fail together, and a progress record may be the only one.
+      if (hasCode(error, 'fenced')) this.#options.metrics.fenced.inc({})
       // Stopped while it was starting: nothing was appended that anyone would wait for.
       if (!signal.aborted || !isAbort(error)) throw error
     }
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { connection, resources } = this.#options
+    const { connection, resources, election } = this.#options
     await Promise.all(resources.filter(({ named }) => named).map((resource) => this.#assertListable(resource, signal)))
     await using reader = await connection.openReader({ signal })
-    const firstLists = new Permits(MAX_FIRST_LISTS)
     // What is refused is found in topics that are there: before any other is created, or a schema registered.
     const found = await this.#forEach((resource, both) => this.#readExisting(resource, reader, both), signal)
-    this.#running = await this.#forEach(async (resource, both, n) => {
+    const opened = await this.#forEach(async (resource, both, n) => {
       const topic = found[n] ?? (await this.#createAndRead(resource, reader, both))
-      return this.#prepare(resource, { topic, firstLists }, both)
+      return { resource, topic, encode: await this.#options.encoderFor(topic.options.topic, both) }
     }, signal)
+    this.#hasRead = true
+    const readAgain = ({ resource }: OpenedTopic, both: AbortSignal): Promise<ReadTopic> =>
+      this.#read(resource, reader, both)
+    // Awaited here: the reader is theirs until they end.
+    if (election === undefined) {
+      await this.#lead(opened, signal)
+    } else {
+      const work = async (both: AbortSignal): Promise<void> =>
+        this.#lead(await standBy(opened, { election, readAgain }, both), both)
+      await underElection(election, work, signal)
+    }
+  }
+
+  /** Fences all topics, then runs until one of them fails or the signal aborts. */
+  async #lead(opened: readonly OpenedTopic[], signal: AbortSignal): Promise<void> {
+    const { budget, election } = this.#options
+    await using leads = await takeLeads(opened, { inTurn: election === undefined }, signal)
+    // What one topic holds back does not hold back the others.
+    using shares = new DisposableStack()
+    const firstLists = new Permits(MAX_FIRST_LISTS)
+    this.#running = leads.taken.map((taken) => this.#resourceBridge(taken, firstLists, shares.use(budget.share())))
     await runAll(
       signal,
       this.#running.map((resource) => (both: AbortSignal) => resource.run(both)),
@@ -154,21 +200,20 @@ export class Bridge {
     return results
   }
 
-  async #prepare(
-    selected: BridgedResource,
-    { topic, firstLists }: { readonly topic: ReadTopic; readonly firstLists: Permits },
-    signal: AbortSignal,
-  ): Promise<ResourceBridge> {
-    const encode = await this.#options.encoderFor(topic.options.topic, signal)
-    const { progressIntervals = { changedMs: 10_000, quietMs: 60_000 } } = this.#options
+  #resourceBridge(taken: TakenTopic<OpenedTopic>, firstLists: Permits, budget: Bytes): ResourceBridge {
+    const { resource: selected, topic, encode, leadership } = taken
+    const { progressIntervals = { changedMs: 10_000, quietMs: 60_000 }, coalesce = true } = this.#options
     return new ResourceBridge({
       ...this.#options,
       ...selected,
       sources: this.#sources(selected),
       topic,
+      leadership,
       policy: policyFor(selected.resource),
       encode,
       firstLists,
+      budget,
+      coalesce,
       progressIntervals,
       log: this.#logOf(selected),
     })
@@ -207,7 +252,7 @@ export class Bridge {
   }
 
   async #read(selected: BridgedResource, reader: TopicReader, signal: AbortSignal): Promise<ReadTopic> {
-    const { metrics, schemas, clock } = this.#options
+    const { metrics, schemas, clock, election } = this.#options
     const { resource } = selected
     const topic = this.#topicOf(selected)
     const log = this.#logOf(selected)
@@ -220,7 +265,7 @@ export class Bridge {
         policy: policyFor(resource).text,
         decoder: new RecordDecoder(schemas),
         onUnreadable: (reason) => metrics.unreadable.inc({ resource: resourceName(resource), reason }),
-        now: () => clock.now(),
+        ...(election === undefined ? {} : { elected: { gate: election.gate, leaseMs: election.timing.leaseMs } }),
         log,
       },
       reader,

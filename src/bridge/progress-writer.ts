@@ -24,6 +24,7 @@ export interface ProgressWriterOptions {
  *
  * - At once when the first list or a relist is complete, and for each bookmark that moves the resourceVersion.
  * - Otherwise every `quietMs`, so that a reader can tell a quiet cluster from a dead bridge.
+ * - While one is not acknowledged the next waits, and then says what has been reached by then: an outage gathers none.
  */
 export class ProgressWriter {
   readonly #options: ProgressWriterOptions
@@ -32,9 +33,13 @@ export class ProgressWriter {
   #resourceVersion = ''
   #written: { readonly resourceVersion: string; readonly atMs: number } | undefined
   #changed = false
+  #unacknowledged = 0
+  #isDue = false
+  #acknowledged: ReadonlyMap<number, number>
 
   constructor(options: ProgressWriterOptions) {
     this.#options = options
+    this.#acknowledged = options.topic.recovery.positions
     // Who runs it awaits it as well; this keeps an early failure from counting as unhandled.
     this.#failure.promise.catch(() => {})
   }
@@ -49,6 +54,11 @@ export class ProgressWriter {
     return this.#first.promise
   }
 
+  /** Partition -> offset of the last progress record that was acknowledged; of the fence before the first. */
+  get acknowledged(): ReadonlyMap<number, number> {
+    return this.#acknowledged
+  }
+
   writerStatus(): WriterStatus {
     return this.#options.leadership.writer.status()
   }
@@ -61,13 +71,13 @@ export class ProgressWriter {
   /** Everything up to these was appended, one a watch: the lowest counts. */
   reached(resourceVersions: readonly string[]): void {
     this.#resourceVersion = resourceVersions.reduce(older)
-    if (this.#changed || this.#resourceVersion !== this.#written?.resourceVersion) this.#write()
+    if (this.#changed || this.#resourceVersion !== this.#written?.resourceVersion) this.#writeNext()
   }
 
   /** To be called regularly: repeats what it last wrote when that is long ago. */
   tick(): void {
     const { clock, intervals } = this.#options
-    if (this.#written !== undefined && clock.now() - this.#written.atMs >= intervals.quietMs) this.#write()
+    if (this.#written !== undefined && clock.now() - this.#written.atMs >= intervals.quietMs) this.#writeNext()
   }
 
   /** Writes once more before a stop, if anything has changed since. */
@@ -80,13 +90,25 @@ export class ProgressWriter {
     return this.#options.leadership.writer.flush(signal)
   }
 
+  #writeNext(): void {
+    if (this.#unacknowledged === 0) this.#write()
+    else this.#isDue = true
+  }
+
   #write(): void {
     const { topic, leadership, clock } = this.#options
     const resourceVersion = this.#resourceVersion
     this.#written = { resourceVersion, atMs: clock.now() }
     this.#changed = false
+    this.#isDue = false
+    this.#unacknowledged++
     appendControl(topic, leadership, { kind: 'progress', synced: true, resourceVersion }).then(
-      () => this.#first.resolve(),
+      (appended) => {
+        this.#acknowledged = new Map(appended.map(({ partition, baseOffset }) => [partition, baseOffset]))
+        this.#first.resolve()
+        this.#unacknowledged--
+        if (this.#isDue) this.#writeNext()
+      },
       (error: unknown) => this.#failure.reject(error),
     )
   }

@@ -7,7 +7,7 @@ import type { SchemaStore } from '../codec/schema-source.ts'
 import { newerResourceVersion } from '../object/resource-version.ts'
 import { fromHeaders, isReservedKey } from '../record/control.ts'
 import type { Control, Progress } from '../record/control.ts'
-import type { StoredRecord, TopicReader } from '../topic/port.ts'
+import type { ReadBatch, StoredRecord, TopicReader } from '../topic/port.ts'
 import { WITHHELD_HASH, hashOf, type TopicIndex } from './topic-index.ts'
 
 export interface RecoveryOptions {
@@ -19,7 +19,7 @@ export interface RecoveryOptions {
   /** Fetches a registry's schema into `schemas`; absent where no registry is configured. */
   readonly fetchSchema?: (id: number, signal: AbortSignal) => Promise<void>
   readonly log: Logger
-  /** Called for each value that does not decode. */
+  /** Called for each value that does not decode, and for each batch. */
   readonly onUnreadable: (reason: 'corrupt' | 'unknown-schema') => void
 }
 
@@ -32,15 +32,25 @@ export interface RecoveryOptions {
 export class Recovery {
   readonly #options: RecoveryOptions
   readonly #index: TopicIndex
+  /** Partition -> where the next read begins, and the leader epoch of the last batch before that. */
+  readonly #positions: Map<number, number>
+  readonly #leaderEpochs = new Map<number, number>()
   #highest: string = ''
   #epoch = 0
   readonly #clusters = new Set<string>()
   #control: Control | undefined
   #synced: Progress | undefined
 
-  constructor(index: TopicIndex, options: RecoveryOptions) {
+  /** @param from partition -> its first offset */
+  constructor(index: TopicIndex, from: ReadonlyMap<number, number>, options: RecoveryOptions) {
     this.#index = index
+    this.#positions = new Map(from)
     this.#options = options
+  }
+
+  /** Partition -> offset behind what was read. */
+  get positions(): ReadonlyMap<number, number> {
+    return this.#positions
   }
 
   /** The highest resourceVersion on the topic; '' where there is none. */
@@ -69,19 +79,56 @@ export class Recovery {
   }
 
   /**
-   * Reads on, from these positions up to these.
+   * Reads on, up to these positions.
    * @throws what the reader throws
    */
-  async read(
-    from: ReadonlyMap<number, number>,
-    until: ReadonlyMap<number, number>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { reader, topic } = this.#options
-    for await (const batch of reader.read({ topic, from, until, signal })) {
-      for (const record of batch.records) await this.#take(record, signal)
-    }
+  async read(until: ReadonlyMap<number, number>, signal: AbortSignal): Promise<void> {
+    const { reader } = this.#options
+    for await (const batch of reader.read({ ...this.#readFrom(), until, signal })) await this.#takeBatch(batch, signal)
     signal.throwIfAborted()
+  }
+
+  /**
+   * Reads on until the signal aborts, so that `read` has little left to do.
+   * @param reader one of its own: a read that waits for new records holds the others of its reader back
+   * @param onControl called when another control record is the newest
+   * @throws what the reader and `onControl` throw
+   */
+  async follow(reader: TopicReader, onControl: () => void, signal: AbortSignal): Promise<void> {
+    for await (const batch of reader.read({ ...this.#readFrom(), signal })) {
+      const before = this.#control
+      await this.#takeBatch(batch, signal)
+      if (this.#control !== before) onControl()
+    }
+  }
+
+  #readFrom(): {
+    readonly topic: string
+    readonly from: Map<number, number>
+    readonly leaderEpochs: Map<number, number>
+  } {
+    // Copies: both move on while the read goes on.
+    const { topic } = this.#options
+    return { topic, from: new Map(this.#positions), leaderEpochs: new Map(this.#leaderEpochs) }
+  }
+
+  /** The position moves once all of it was taken: what an abort left half taken is taken again, in order, which changes nothing. */
+  async #takeBatch(batch: ReadBatch, signal: AbortSignal): Promise<void> {
+    const { partition, nextOffset, leaderEpoch, records, broken = [] } = batch
+    for (const { baseOffset, nextOffset: behind, error } of broken) {
+      this.#options.onUnreadable('corrupt')
+      // Whatever stood there is repaired by the list: what exists and is not in the index is published, what the index has
+      // and the cluster has not is deleted.
+      this.#options.log.error('record batch on the topic cannot be read: its keys are unknown', {
+        partition,
+        offset: baseOffset,
+        nextOffset: behind,
+        error,
+      })
+    }
+    for (const record of records) await this.#take(record, signal)
+    this.#positions.set(partition, nextOffset)
+    if (leaderEpoch !== undefined) this.#leaderEpochs.set(partition, leaderEpoch)
   }
 
   async #take(record: StoredRecord, signal: AbortSignal): Promise<void> {

@@ -1,9 +1,9 @@
 // Carries one resource from the apiserver to its topic: reflectors, their queues, the publisher, progress.
 
 import { aborted } from '../base/abort.ts'
-import type { ByteBudget } from '../base/byte-budget.ts'
+import type { Bytes } from '../base/byte-budget.ts'
 import type { Clock } from '../base/clock.ts'
-import { fromUnknown, hasCode, type KubedeltaError } from '../base/errors.ts'
+import { fromUnknown, type KubedeltaError } from '../base/errors.ts'
 import { runAll } from '../base/lifecycle.ts'
 import type { Logger } from '../base/log.ts'
 import type { Permits } from '../base/permits.ts'
@@ -15,12 +15,15 @@ import type { ListWatch } from '../watch/source.ts'
 import type { Popped } from '../watch/delta-queue.ts'
 import type { BridgeMetrics } from './bridge-metrics.ts'
 import { Feed } from './feed.ts'
+import { ForeignRecords } from './foreign-records.ts'
 import { MAX_LAST_STATES, readLastStates, type LastStates } from './last-states.ts'
+import { Outbox } from './outbox.ts'
 import { ProgressWriter, type ProgressIntervals } from './progress-writer.ts'
 import { Publisher } from './publisher.ts'
 import type { Seen } from './seen.ts'
 import type { ResourceHealth } from './status.ts'
-import { takeLead, type ReadTopic } from './topic-session.ts'
+import { namingSuccessor } from './successor.ts'
+import type { Leadership, ReadTopic } from './topic-session.ts'
 
 export interface ResourceBridgeOptions {
   readonly resource: Resource
@@ -31,11 +34,15 @@ export interface ResourceBridgeOptions {
   /** Whether it was asked for by name: then it may not be refused at start. */
   readonly named: boolean
   readonly topic: ReadTopic
+  /** The topic is fenced and read on to the fence. */
+  readonly leadership: Leadership
   readonly policy: Policy
   readonly encode: EncodeRecord
-  readonly budget: ByteBudget
+  readonly budget: Bytes
   /** Held while the first list runs. */
   readonly firstLists: Permits
+  /** Whether a later update of an object may replace one that waits to be written. */
+  readonly coalesce: boolean
   /** A new list this often; undefined: never. Milliseconds. */
   readonly resyncMs: number | undefined
   readonly progressIntervals: ProgressIntervals
@@ -85,7 +92,7 @@ export class ResourceBridge {
           source,
           index: topic.index,
           namespace: namespaces[n],
-          notOlderThan: topic.adopted ? '' : topic.recovery.resourceVersion,
+          notOlderThan: options.leadership.former.adopted ? '' : topic.recovery.resourceVersion,
           onList: (reason) => this.#countList(reason),
           onEvent: () => this.#heard(n),
           onError: (error) => this.#report(n, error),
@@ -110,28 +117,35 @@ export class ResourceBridge {
     try {
       await this.#run(signal)
     } catch (error) {
-      // Here and not where an append fails: all that are under way fail together, and a progress record may be the only one.
-      if (hasCode(error, 'fenced')) this.#options.metrics.fenced.inc({})
-      throw error
+      const { topic, leadership } = this.#options
+      const from = this.#writing?.progress.acknowledged ?? topic.recovery.positions
+      throw await namingSuccessor(error, topic, { epoch: leadership.epoch, from })
     }
   }
 
   async #run(signal: AbortSignal): Promise<void> {
     const { topic, clock, progressIntervals } = this.#options
-    const leadership = await takeLead(topic, signal)
-    await using writer = leadership.writer
-    const { recovery, adopted, options } = topic
+    const { leadership: lead } = this.#options
+    const foreign = this.#foreignRecords(topic)
+    await using outbox = new Outbox(lead.writer, {
+      coalesce: this.#options.coalesce,
+      now: () => clock.now(),
+      onAppended: (appended, records) => foreign.appended(appended, records),
+    })
+    const leadership = { ...lead, writer: outbox }
+    const { options } = topic
+    const { adopted, synced, control } = lead.former
     // The fence of a run that ended before it had rewritten everything says nothing about the objects.
-    const former = recovery.synced ?? recovery.control
+    const former = synced ?? control
     const publisher = new Publisher({
       ...this.#options,
       cluster: options.cluster,
       epoch: leadership.epoch,
-      writer,
+      outbox,
       index: topic.index,
       now: () => clock.now(),
       inherited: {
-        synced: !adopted && recovery.synced !== undefined,
+        synced: !adopted && synced !== undefined,
         policyChanged: former !== undefined && former.policy !== options.policy,
       },
     })
@@ -141,6 +155,7 @@ export class ResourceBridge {
       await runAll(signal, [
         (both) => Promise.race([publisher.failure, aborted(both)]),
         (both) => Promise.race([progress.failure, aborted(both)]),
+        (both) => foreign.run(both),
         ...this.#feeds.flatMap((feed) => [
           (both: AbortSignal) => feed.run(both),
           (both: AbortSignal) => this.#pump(feed, { publisher, progress }, both),
@@ -152,6 +167,18 @@ export class ResourceBridge {
       for (const feed of this.#feeds) feed.dispose()
     }
     await this.#flush(progress)
+  }
+
+  #foreignRecords({ reader, index, options: { topic } }: ReadTopic): ForeignRecords {
+    const { metrics, log } = this.#options
+    return new ForeignRecords({
+      topic,
+      reader,
+      index,
+      log,
+      relist: () => this.#feeds.forEach((feed) => feed.relist()),
+      onFound: (records) => metrics.foreignRecords.inc({ resource: this.name }, records),
+    })
   }
 
   async #pump(feed: Feed, { publisher, progress }: Writing, signal: AbortSignal): Promise<void> {

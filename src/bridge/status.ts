@@ -14,3 +14,11 @@ export interface ResourceHealth {
   /** undefined before the topic is fenced. */
   readonly writer: WriterStatus | undefined
 }
+
+/** Where a bridge stands among those that take part in its election. */
+export interface CandidateStatus {
+  /** `starting` before its index has caught up; `paused` while it may not write. */
+  readonly role: 'starting' | 'standby' | 'leading' | 'paused' | 'lost'
+  /** Who holds the Lease as far as is known; '' for nobody. */
+  readonly holder: string
+}

@@ -1,15 +1,18 @@
 // One topic from the first look at it to the right to write it: read, checked, fenced, read on to the fence.
 
 import { randomUUID } from 'node:crypto'
-
 import { abortable } from '../base/abort.ts'
-import { KubedeltaError } from '../base/errors.ts'
+import { Backoff } from '../base/backoff.ts'
+import type { Clock } from '../base/clock.ts'
+import { hasCode, KubedeltaError } from '../base/errors.ts'
 import type { Control, Progress } from '../record/control.ts'
 import type { Appended, Compression, TopicLog, TopicReader, TopicWriter } from '../topic/port.ts'
-import { checkIdentity, type WantedIdentity } from './identity-check.ts'
+import { checkIdentity, type Continuity, type WantedIdentity } from './identity-check.ts'
 import { Recovery, type RecoveryOptions } from './recover.ts'
+import { namingSuccessor } from './successor.ts'
 import { TopicIndex } from './topic-index.ts'
 import { toControlRecord } from './wire.ts'
+import { GatedWriter, type WriteGate } from './write-gate.ts'
 
 export interface TopicSessionOptions
   extends Omit<WantedIdentity, 'partitions'>, Omit<RecoveryOptions, 'topic' | 'reader'> {
@@ -19,7 +22,16 @@ export interface TopicSessionOptions
   readonly policy: string
   /** Writer schemas of the values that will be written: fingerprint -> text. */
   readonly writtenSchemas: Readonly<Record<string, string>>
-  readonly now: () => number
+  readonly clock: Clock
+  /** Where a leader election decides who writes. */
+  readonly elected?: Elected
+}
+
+/** What the election says about writing. */
+export interface Elected {
+  readonly gate: WriteGate
+  /** After this time a leader that cannot reach the Lease has ended; milliseconds. */
+  readonly leaseMs: number
 }
 
 /** A topic that was read to its end and may be written by this bridge. Nothing has been written or fenced yet. */
@@ -29,9 +41,6 @@ export interface ReadTopic {
   readonly recovery: Recovery
   readonly reader: TopicReader
   readonly partitions: number
-  readonly ends: ReadonlyMap<number, number>
-  /** What stands on the topic belongs to another cluster, and is taken over. */
-  readonly adopted: boolean
 }
 
 /**
@@ -45,14 +54,22 @@ export async function readTopic(
 ): Promise<ReadTopic> {
   const { connection, topic } = options
   const index = new TopicIndex()
-  const recovery = new Recovery(index, { ...options, reader })
   const from = await connection.admin.offsets(topic, 'earliest', signal)
   const ends = await connection.admin.offsets(topic, 'latest', signal)
-  await recovery.read(from, ends, signal)
+  const recovery = new Recovery(index, from, { ...options, reader })
+  await recovery.read(ends, signal)
+  const read = { options, index, recovery, reader, partitions: ends.size }
+  assertOurs(read)
+  return read
+}
+
+/**
+ * Compares what was read so far with what this bridge is.
+ * @throws KubedeltaError `topic-foreign`, `scope-changed`, `partitions-changed`
+ */
+export function assertOurs({ options, index, recovery, partitions }: ReadTopic): Continuity {
   const found = { control: recovery.control, clusters: recovery.clusters, keys: index.size }
-  const continuity = checkIdentity(found, { ...options, partitions: ends.size })
-  const adopted = continuity.kind === 'other-cluster'
-  return { options, index, recovery, reader, partitions: ends.size, ends, adopted }
+  return checkIdentity(found, { ...options, partitions })
 }
 
 /** The right to write a topic: from the fence on, every older writer is refused by the broker. */
@@ -60,21 +77,26 @@ export interface Leadership {
   readonly writer: TopicWriter
   readonly epoch: number
   readonly streamId: string
+  readonly former: FormerLeadership
+}
+
+/** What the leadership before this one left behind. */
+export interface FormerLeadership {
+  readonly control: Control | undefined
+  readonly synced: Progress | undefined
+  /** What stands on the topic belongs to another cluster, and is taken over. */
+  readonly adopted: boolean
 }
 
 /**
  * Opens the writer, which fences the one before it, puts a fence record on every partition and reads on to it, so that
  * the index holds whatever the old writer still got in.
- * @throws KubedeltaError as TopicLog's `openWriter`, and what the reader throws
+ * @throws KubedeltaError as TopicLog's `openWriter`, `assertOurs`, and what the reader throws; `fenced` names who was faster
  */
 export async function takeLead(topic: ReadTopic, signal: AbortSignal): Promise<Leadership> {
-  const { options, recovery, ends, partitions } = topic
-  const writer = await options.connection.openWriter({
-    topic: options.topic,
-    transactionalId: `kubedelta/${options.topic}`,
-    compression: options.compression,
-    signal,
-  })
+  const { options, recovery, partitions } = topic
+  const adopted = assertOurs(topic).kind === 'other-cluster'
+  const writer = await openWriter(options, signal)
   try {
     if (writer.partitions !== partitions) {
       throw new KubedeltaError(
@@ -82,21 +104,80 @@ export async function takeLead(topic: ReadTopic, signal: AbortSignal): Promise<L
         `Cannot write to topic ${options.topic}: it had ${partitions} partitions when it was read: current value is ${writer.partitions}; start again`,
       )
     }
-    const streamId = (topic.adopted ? undefined : recovery.control?.streamId) ?? randomUUID()
-    const lead = { writer, epoch: recovery.epoch + 1, streamId }
-    const fences = await abortable(appendControl(topic, lead, { kind: 'fence' }), signal)
-    await recovery.read(ends, new Map(fences.map(({ partition, baseOffset }) => [partition, baseOffset])), signal)
-    if (recovery.epoch >= lead.epoch) {
-      throw new KubedeltaError(
-        'fenced',
-        `Cannot write to topic ${options.topic}: ${recovery.control?.holder ?? 'another bridge'} took it over meanwhile with epoch ${recovery.epoch}: current value is ${lead.epoch}`,
-      )
+    const streamId = (adopted ? undefined : recovery.control?.streamId) ?? randomUUID()
+    const former = { control: recovery.control, synced: recovery.synced, adopted }
+    let lead = { writer, epoch: recovery.epoch + 1, streamId }
+    await fence(topic, lead, signal)
+    while (recovery.epoch >= lead.epoch) {
+      // Another bridge had read the topic too and put its fence there first. Its writer is the older one, and ends.
+      lead = { ...lead, epoch: recovery.epoch + 1 }
+      await fence(topic, lead, signal)
     }
-    return lead
+    // What came between the first reading and the fence may be anybody's.
+    assertOurs(topic)
+    await outlastUnfenced(topic, { former: former.control, writer }, signal)
+    return { ...lead, former: { ...former, synced: recovery.synced } }
   } catch (error) {
     await writer[Symbol.asyncDispose]()
-    throw error
+    throw await namingSuccessor(error, topic, { epoch: recovery.epoch, from: recovery.positions })
   }
+}
+
+/** Puts the fence on every partition and reads on to it. */
+async function fence(
+  topic: ReadTopic,
+  lead: Pick<Leadership, 'writer' | 'epoch' | 'streamId'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const fences = await abortable(appendControl(topic, lead, { kind: 'fence' }), signal)
+  await topic.recovery.read(new Map(fences.map(({ partition, baseOffset }) => [partition, baseOffset])), signal)
+}
+
+/**
+ * What the embedded log refuses is the lock of a process that still runs, stopped perhaps. Who was elected waits for it: nobody
+ * else is going to write.
+ */
+async function openWriter(
+  { connection, topic, compression, clock, elected, log }: TopicSessionOptions,
+  signal: AbortSignal,
+): Promise<TopicWriter> {
+  const backoff = new Backoff(clock, Math.random, { baseMs: 200, maxMs: 2_000, jitter: 0 })
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const options = { topic, transactionalId: `kubedelta/${topic}`, compression, signal }
+      const writer = await connection.openWriter(options)
+      return elected === undefined ? writer : new GatedWriter(writer, elected.gate)
+    } catch (error) {
+      if (elected === undefined || !hasCode(error, 'fenced')) throw error
+      if (attempt === 1) log.warn('waiting for the former leader to end: it still holds the log', { topic, error })
+      await clock.sleep(backoff.delay(), signal)
+    }
+  }
+}
+
+/** For how long Kafka's clients wait for an answer; what was sent before then may still arrive. */
+const REQUEST_TIMEOUT_MS = 30_000
+
+/**
+ * A coordinator forgets a transactional id that nobody takes for transactional.id.expiration.ms. Who takes it then gets
+ * another producer id, and the brokers go on taking what the former writer sends. An elected one has to have ended by the time its Lease is
+ * over and its last request timed out; what it wrote until then is read, and repaired by the list like any other difference.
+ */
+async function outlastUnfenced(
+  { options, recovery }: ReadTopic,
+  { former, writer: { producerId } }: { readonly former: Control | undefined; readonly writer: TopicWriter },
+  signal: AbortSignal,
+): Promise<void> {
+  if (former === undefined || former.producerId === '' || former.producerId === producerId) return
+  const { connection, topic, elected, clock, log } = options
+  const waitMs = elected === undefined ? 0 : elected.leaseMs + REQUEST_TIMEOUT_MS
+  log.warn('the former writer is not fenced: its transactional id had expired; make sure that it has ended', {
+    topic,
+    holder: former.holder,
+    waitMs,
+  })
+  await clock.sleep(waitMs, signal)
+  await recovery.read(await connection.admin.offsets(topic, 'latest', signal), signal)
 }
 
 /** What a control record says beyond who writes. */
@@ -108,10 +189,10 @@ export type ControlContent = { readonly kind: 'fence' } | Pick<Progress, 'kind' 
  */
 export async function appendControl(
   { options, partitions }: Pick<ReadTopic, 'options' | 'partitions'>,
-  { writer, epoch, streamId }: Leadership,
+  { writer, epoch, streamId }: Pick<Leadership, 'writer' | 'epoch' | 'streamId'>,
   content: ControlContent,
 ): Promise<readonly Appended[]> {
-  const { clusterId, cluster, holder, scope, policy, writtenSchemas, now } = options
+  const { clusterId, cluster, holder, scope, policy, writtenSchemas, clock } = options
   const control: Control = {
     ...content,
     clusterId,
@@ -120,7 +201,7 @@ export async function appendControl(
     epoch,
     producerId: writer.producerId,
     holder,
-    asOf: now(),
+    asOf: clock.now(),
     partitions,
     scope,
     policy,

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../base/clock.ts'
 import type { Bridge } from '../bridge/bridge.ts'
-import type { ResourceHealth } from '../bridge/status.ts'
+import type { CandidateStatus, ResourceHealth } from '../bridge/status.ts'
 import { liveness, type Activity } from '../health/liveness.ts'
 import type { HealthCheck } from '../health/report.ts'
 import type { HealthSource } from '../health/server.ts'
@@ -14,10 +14,10 @@ export interface BridgeHealthOptions {
 
 /**
  * Live unless a restart would mend something; ready once every resource that is not degraded has synced.
- * A degraded resource or group shows, but never makes the whole unready.
+ * A degraded resource or group shows, but never makes the whole unready. A standby is ready once its index has caught up.
  */
 export function bridgeHealth(
-  bridge: Pick<Bridge, 'health'>,
+  bridge: Pick<Bridge, 'health' | 'candidate'>,
   clock: Clock,
   { unreachableGroups = [] }: BridgeHealthOptions = {},
 ): HealthSource {
@@ -28,14 +28,37 @@ export function bridgeHealth(
     live: () => liveness(bridge.health().flatMap(activitiesOf), clock.now()),
     ready() {
       const resources = bridge.health()
+      const candidate = bridge.candidate()
+      // Before its first look at the Lease it may be about to lead.
+      const isStandby = candidate?.role === 'standby' && candidate.holder !== ''
       const started: HealthCheck = {
         name: 'topics',
-        ok: resources.length > 0,
-        detail: resources.length > 0 ? '' : 'not read and checked yet',
+        ok: isStandby || resources.length > 0,
+        detail: isStandby || resources.length > 0 ? '' : 'not read and checked yet',
       }
       const waiting = resources.some(({ synced, degraded }) => !synced && degraded === undefined)
-      return { ok: started.ok && !waiting, checks: [started, ...resources.map(checkOf), ...groups] }
+      const election = candidate === undefined ? [] : [checkOfElection(candidate)]
+      return { ok: started.ok && !waiting, checks: [started, ...election, ...resources.map(checkOf), ...groups] }
     },
+  }
+}
+
+/** Its own role never makes a bridge unready: a standby has caught up, and a leader that pauses has what its topics hold. */
+function checkOfElection({ role, holder }: CandidateStatus): HealthCheck {
+  const name = 'leader-election'
+  switch (role) {
+    case 'starting':
+      return { name, ok: true, detail: 'not a candidate yet' }
+    case 'standby':
+      return { name, ok: true, detail: holder === '' ? 'standby' : `standby of ${holder}` }
+    case 'leading':
+      return { name, ok: true, detail: 'leading' }
+    case 'paused':
+      return { name, ok: false, detail: 'leading, but writing is paused: the Lease has not been renewed in time' }
+    case 'lost':
+      return { name, ok: false, detail: holder === '' ? 'the Lease is lost' : `the Lease is lost to ${holder}` }
+    default:
+      return role satisfies never
   }
 }
 

@@ -3,6 +3,7 @@
 import { KubedeltaError } from '../base/errors.ts'
 import { parseLabelSelector } from '../object/label-selector.ts'
 import type { ConfigFile } from './config-file.ts'
+import { checkElection } from './election-options.ts'
 import {
   checkAddresses,
   checkFormat,
@@ -95,6 +96,7 @@ export function runOptions(sources: OptionSources): RunOptions {
   checkKafkaSecurity(values)
   checkTopicOptions(values)
   checkTls(values)
+  checkElection(values)
   return {
     ...values,
     to,
@@ -170,12 +172,32 @@ export function verifyOptions(sources: OptionSources): VerifyOptions {
   checkKafkaSecurity(values)
   checkTopicOptions(values)
   checkTls(values)
+  const resources = resourceSelections({ raw, values, entries: sources.file.resources })
+  if (values.digest) checkDigestedResources(resources)
   return {
     ...values,
     from,
     cluster: required(clusterOf(values.cluster, from), '--cluster NAME'),
-    resources: resourceSelections({ raw, values, entries: sources.file.resources }),
+    resources,
     partitions: new Map(),
+  }
+}
+
+/** A digest covers all that its topic holds, and only a cluster knows what '*' stands for. */
+function checkDigestedResources(resources: readonly ResourceSelection[]): void {
+  for (const { resource, namespaces, labelSelector, fieldSelector } of resources) {
+    if (resource === '*') {
+      throw new KubedeltaError(
+        'usage',
+        "Cannot verify digests: wanted resources by name, -r pods,nodes: current value is '*'",
+      )
+    }
+    if (namespaces.length > 0 || labelSelector !== '' || fieldSelector !== '') {
+      throw new KubedeltaError(
+        'usage',
+        `Cannot verify digests of a part of ${resource}: wanted no namespaces and selectors with --digest: some are given`,
+      )
+    }
   }
 }
 

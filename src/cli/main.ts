@@ -85,6 +85,10 @@ async function prepare(line: Exclude<CommandLine, { kind: 'print' }>): Promise<P
     }
     case 'verify': {
       const options = verifyOptions(sources)
+      if (options.digest) {
+        const { verifyDigests } = await import('./verify-digest.ts')
+        return { logLevel: options.logLevel, execute: (context) => verifyDigests(options, context) }
+      }
       const { verify } = await import('./verify.ts')
       return { logLevel: options.logLevel, execute: (context) => verify(options, context) }
     }

@@ -4,7 +4,7 @@ import { retrying } from '../base/retry.ts'
 import { createKubeClient } from '../kube/client.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { Catalogue } from '../kube/catalogue.ts'
-import { loadCredentials } from '../kube/credentials.ts'
+import { loadCredentials, type Credentials } from '../kube/credentials.ts'
 import { discover } from '../kube/discovery.ts'
 import type { CommandContext } from './context.ts'
 import type { ValuesOf } from './option-values.ts'
@@ -22,6 +22,7 @@ type ClusterKey =
 /** A cluster that has answered: disposing of it ends what is still open. */
 export interface OpenCluster extends AsyncDisposable {
   readonly client: KubeClient
+  readonly credentials: Credentials
   readonly catalogue: Catalogue
 }
 
@@ -46,7 +47,7 @@ export async function openCluster(
   const client = createKubeClient({ credentials, qps, burst, userAgent: `kubedelta/${version}`, clock, log })
   try {
     const catalogue = await untilStarted(() => discover(client, signal), { timeoutMs, context })
-    return { client, catalogue, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() }
+    return { client, credentials, catalogue, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() }
   } catch (error) {
     await client[Symbol.asyncDispose]()
     throw error

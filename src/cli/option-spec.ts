@@ -2,7 +2,7 @@
 
 export type CommandName = 'run' | 'tail' | 'get' | 'verify' | 'topics' | 'demo'
 
-export type OptionGroup = 'What' | 'Kubernetes' | 'Kafka' | 'Topics' | 'Output' | 'Process'
+export type OptionGroup = 'What' | 'Kubernetes' | 'Kafka' | 'Topics' | 'Leader election' | 'Output' | 'Process'
 
 interface OptionBase {
   /** One sentence for `--help`; durations and bytes name their unit. */

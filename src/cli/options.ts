@@ -1,6 +1,7 @@
 // Every process option once, as data: flags, environment variables, configuration keys and help are made from it.
 
 import { clusterOptions, kafkaOptions } from './connection-options.ts'
+import { electionOptions } from './election-options.ts'
 import type { CommandName, OptionSpec } from './option-spec.ts'
 
 /** All that work on a log that is there; the demo makes its own. */
@@ -154,12 +155,18 @@ export const options = {
     description: 'Compression of record batches; file: has none',
     ...ofTopics,
   },
+  noCoalesce: {
+    type: 'boolean',
+    description: 'Publishes every update, also those that a later one replaces while they wait for the broker',
+    ...ofTopics,
+  },
   adoptTopic: { type: 'boolean', description: 'Go on with topics that another cluster has written', ...ofTopics },
   applyScopeChange: {
     type: 'boolean',
     description: 'Go on with topics that were written with other namespaces or selectors',
     ...ofTopics,
   },
+  ...electionOptions,
   output: {
     type: 'string',
     short: 'o',
@@ -179,11 +186,17 @@ export const options = {
   },
   untilEnd: { type: 'boolean', description: 'Stop at what was the end at the start', ...ofTail },
   control: { type: 'boolean', description: 'Show control records too', ...ofTail },
+  digest: {
+    type: 'boolean',
+    description: 'Compare with the digests that the bridge left on the topics, without asking the cluster',
+    commands: ['verify'],
+    group: 'What',
+  },
   timeout: {
     type: 'duration',
     placeholder: 'DURATION',
     default: '3m',
-    description: 'How long the topics may take to come as far as the cluster',
+    description: 'How long the topics may take to come as far as the cluster, or to be read',
     commands: ['verify'],
     group: 'Process',
   },

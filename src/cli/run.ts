@@ -1,5 +1,6 @@
 // `kubedelta run`: wires the bridge to a cluster, a log, and its probes.
 
+import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { ByteBudget } from '../base/byte-budget.ts'
 import { runAll } from '../base/lifecycle.ts'
@@ -16,6 +17,7 @@ import { bridgeHealth } from './bridge-health.ts'
 import type { RunOptions } from './command-options.ts'
 import type { CommandContext } from './context.ts'
 import { openCluster, untilStarted } from './open-cluster.ts'
+import { openElection } from './open-election.ts'
 import { openHealth } from './open-health.ts'
 import { openLog } from './open-log.ts'
 import { resolveResources } from './resolve-resources.ts'
@@ -37,16 +39,25 @@ export async function run(options: RunOptions, context: CommandContext): Promise
   await using connection = await openLog(options.to, options, context)
   const metrics = createMetrics()
   const budget = new ByteBudget(BUFFER_BYTES)
+  // A process id alone comes back: in a container it is always the same one.
+  const holder = `${hostname()}_${randomUUID()}`
+  const { credentials } = cluster
+  await using election = options.leaderElect
+    ? openElection(options, { credentials, cluster: options.cluster, identity: holder, metrics, context })
+    : undefined
   const bridge = new Bridge({
     ...options,
+    ...(election === undefined ? {} : { election: election.candidate }),
     connection,
     resources,
-    createSource: (selected, namespace) => createHttpSource({ ...selected, client: cluster.client, namespace }),
+    createSource: (selected, namespace) =>
+      createHttpSource({ ...selected, client: cluster.client, namespace, broken: 'show' }),
     clusterId,
-    holder: `${hostname()}_${process.pid}`,
+    holder,
     replicationFactor: options.replicationFactor ?? -1,
     ...codecOf(options, context),
     resyncMs: options.resyncMs,
+    coalesce: !options.noCoalesce,
     budget,
     metrics: createBridgeMetrics(metrics, version, () => budget.used),
     clock,

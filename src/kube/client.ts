@@ -1,4 +1,4 @@
-// Asks the apiserver: rate-limited, authorized GET requests whose failures are KubedeltaErrors.
+// Asks the apiserver: rate-limited, authorized requests whose failures are KubedeltaErrors.
 
 import { Agent, ProxyAgent, type Dispatcher } from 'undici'
 import { abortable } from '../base/abort.ts'
@@ -67,8 +67,29 @@ export interface KubeClient extends AsyncDisposable {
   stream(path: string, request: KubeRequest): Promise<KubeAnswer>
 }
 
+/** What is sent to be stored. */
+export interface KubeWrite extends KubeRequest {
+  readonly method: 'POST' | 'PUT'
+  /** An object, sent as JSON. */
+  readonly body: unknown
+}
+
+/** A client that may write as well: only who has to write holds one. */
+export interface WritingKubeClient extends KubeClient {
+  /**
+   * The parsed answer: the object as it is stored now.
+   * @throws KubedeltaError as `get`; a conflict is `server` with `fields.status` 409
+   */
+  write(path: string, request: KubeWrite): Promise<unknown>
+}
+
 /** A client that connects on its first request. Disposing of it ends what is still open. */
 export function createKubeClient(options: KubeClientOptions): KubeClient {
+  return new HttpKubeClient(options)
+}
+
+/** As `createKubeClient`, for who has to write. */
+export function createWritingKubeClient(options: KubeClientOptions): WritingKubeClient {
   return new HttpKubeClient(options)
 }
 
@@ -86,7 +107,9 @@ const LONG_WAIT_MS = 1_000
 /** More than any discovery document or Status; what is larger is not held in memory. */
 const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 
-class HttpKubeClient implements KubeClient {
+type AnyRequest = KubeRequest | KubeWrite
+
+class HttpKubeClient implements WritingKubeClient {
   readonly server: string
   readonly #options: KubeClientOptions
   readonly #limiter: RateLimiter
@@ -106,8 +129,12 @@ class HttpKubeClient implements KubeClient {
     this.#url = new URL(credentials.server)
   }
 
-  async get(path: string, request: KubeRequest): Promise<unknown> {
-    const { action = `Cannot GET ${path}` } = request
+  write(path: string, request: KubeWrite): Promise<unknown> {
+    return this.get(path, request)
+  }
+
+  async get(path: string, request: AnyRequest): Promise<unknown> {
+    const { action = actionOf(path, request) } = request
     const answer = await this.stream(path, request)
     const text = await readText(answer.body, action)
     try {
@@ -124,7 +151,7 @@ class HttpKubeClient implements KubeClient {
     }
   }
 
-  async stream(path: string, request: KubeRequest): Promise<KubeAnswer> {
+  async stream(path: string, request: AnyRequest): Promise<KubeAnswer> {
     // An exec plugin may take its time, or wait for someone.
     const authorization = await abortable(this.#options.credentials.authorize(), request.signal)
     try {
@@ -147,10 +174,10 @@ class HttpKubeClient implements KubeClient {
     this.#current = undefined
   }
 
-  async #send(path: string, request: KubeRequest, authorization: Authorization): Promise<KubeAnswer> {
+  async #send(path: string, request: AnyRequest, authorization: Authorization): Promise<KubeAnswer> {
     const {
       signal,
-      action = `Cannot GET ${path}`,
+      action = actionOf(path, request),
       accept = 'application/json',
       silenceMs = DEFAULT_SILENCE_MS,
     } = request
@@ -167,7 +194,9 @@ class HttpKubeClient implements KubeClient {
           // Inflating costs more of this one thread than the bytes cost the network between an apiserver and its clients,
           // and a compressed watch would hold events back in the deflater's window.
           'accept-encoding': 'identity',
+          ...('body' in request && { 'content-type': 'application/json' }),
         },
+        ...('body' in request && { method: request.method, body: JSON.stringify(request.body) }),
         headersTimeout: silenceMs,
         bodyTimeout: silenceMs,
         signal,
@@ -207,6 +236,10 @@ class HttpKubeClient implements KubeClient {
   #retire(dispatcher: Dispatcher): void {
     dispatcher.close(() => this.#open.delete(dispatcher))
   }
+}
+
+function actionOf(path: string, request: AnyRequest): string {
+  return `Cannot ${'method' in request ? request.method : 'GET'} ${path}`
 }
 
 function createDispatcher(tls: TlsOptions, proxy: string | undefined, closing: AbortSignal): Dispatcher {

@@ -1,8 +1,12 @@
-// Sends one GET request and hands out the answer's body in whatever pieces have come since the last look.
+// Sends one request and hands out the answer's body in whatever pieces have come since the last look.
 
 import type { Dispatcher } from 'undici'
 
 export interface ExchangeOptions {
+  /** @default 'GET' */
+  readonly method?: 'GET' | 'POST' | 'PUT'
+  /** Text that is sent along. @default none */
+  readonly body?: string
   readonly origin: string
   /** With the query. */
   readonly path: string
@@ -31,12 +35,12 @@ export interface ExchangeAnswer {
  */
 export function exchange(
   dispatcher: Pick<Dispatcher, 'dispatch'>,
-  { signal, ...request }: ExchangeOptions,
+  { signal, method = 'GET', ...request }: ExchangeOptions,
 ): Promise<ExchangeAnswer> {
   signal.throwIfAborted()
   const answer = new AnswerReceiver(signal)
   try {
-    dispatcher.dispatch({ ...request, method: 'GET' }, answer)
+    dispatcher.dispatch({ ...request, method }, answer)
   } catch (error) {
     answer.fail(error)
   }

@@ -41,9 +41,9 @@ const cases: readonly Case[] = [
     line: 'Cannot read command line: unknown flag --resorces: did you mean --resources',
   },
   {
-    name: 'a flag whose part is not built',
-    args: [...start, '--leader-elect'],
-    line: 'Cannot read command line: unknown flag --leader-elect: see kubedelta run --help',
+    name: 'times of an election that would let two bridges lead',
+    args: [...start, '--leader-elect-renew-deadline', '20s'],
+    line: 'Cannot elect a leader: wanted --leader-elect-renew-deadline less than --leader-elect-lease-duration 15000ms: current value is 20000ms',
   },
   {
     name: 'a configuration file that is not there',

@@ -28,6 +28,15 @@ const kubernetes = [
 ]
 const process = ['--startup-timeout', '--log-level', '--config']
 
+const election = [
+  '--leader-elect',
+  '--leader-elect-name',
+  '--leader-elect-namespace',
+  '--leader-elect-lease-duration',
+  '--leader-elect-renew-deadline',
+  '--leader-elect-retry-period',
+]
+
 /** Written out: who renames a flag has to rename it here, and in the documents. */
 const flags: Readonly<Record<CommandName, readonly string[]>> = {
   run: [
@@ -46,8 +55,10 @@ const flags: Readonly<Record<CommandName, readonly string[]>> = {
     '--compression',
     ...kubernetes,
     '--cluster-id',
+    '--no-coalesce',
     '--adopt-topic',
     '--apply-scope-change',
+    ...election,
     ...kafka,
     '--metrics-listen',
     '--prefix',
@@ -88,6 +99,7 @@ const flags: Readonly<Record<CommandName, readonly string[]>> = {
     '-l, --selector',
     '--field-selector',
     '--exclude',
+    '--digest',
     '--registry',
     '--timeout',
     '--prefix',
@@ -126,6 +138,11 @@ const defaults: Readonly<Record<string, string>> = {
   timeout: '3m',
   for: 'until Ctrl-C on a terminal, 20s elsewhere',
   keep: 'the log is removed',
+  leaderElectName: 'kubedelta-CLUSTER',
+  leaderElectNamespace: "the pod's, or that of the kubeconfig's context",
+  leaderElectLeaseDuration: '15s',
+  leaderElectRenewDeadline: '10s',
+  leaderElectRetryPeriod: '2s',
 }
 
 const words: Readonly<Record<CommandName, readonly string[]>> = {
@@ -186,7 +203,7 @@ test('what the table gives as a default is shown as one', () => {
 
 test('flags of parts that are not built are neither known nor shown', () => {
   const built = optionKeys.map(flagOf)
-  for (const flag of ['leader-elect', 'leader-elect-name', 'no-coalesce', 'coalesce']) assert.ok(!built.includes(flag))
+  for (const flag of ['coalesce']) assert.ok(!built.includes(flag))
 })
 
 async function helpOf(command: CommandName): Promise<string> {

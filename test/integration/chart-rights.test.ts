@@ -133,12 +133,27 @@ test("a bridge of '*' may list all that Kubernetes serves but Secrets, and helm'
   await bridge.stop()
 })
 
+test('bridges that elect the one that writes may do so, and one that may not ends with 2', async () => {
+  const release = await install('elected', { resources: ['configmaps'] }, { replicas: 2 })
+  await untilAllowed(release, '/api/v1/configmaps')
+  const path = `/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases/kubedelta-${CLUSTER}`
+  await untilStatus(release, path, 404)
+  await using bridge = await open(release)
+  assert.match((await bridge.get('/readyz?verbose')).text, /\[\+\]leader-election ok: leading/)
+  await bridge.stop()
+  await plane.kubectl(['delete', 'rolebinding', `${NAMESPACE}:elected:leader-election`, '-n', NAMESPACE])
+  await untilStatus(release, path, 403)
+  const { code, stderr } = await run(release)
+  assert.match(stderr, /^kubedelta: Cannot read Lease .*:elected" cannot get resource "leases"/m)
+  assert.equal(code, 2)
+})
+
 /** Installs the chart for real; without controllers no pod comes of it, and the bridge is started here in its place. */
-async function install(name: string, config: object): Promise<Installed> {
+async function install(name: string, config: object, more: object = {}): Promise<Installed> {
   const { kubectl } = plane
   const to = `file:${join(folder.path, name)}`
   const values = join(folder.path, `${name}-values.json`)
-  writeFileSync(values, JSON.stringify({ to, cluster: CLUSTER, fullnameOverride: name, config }))
+  writeFileSync(values, JSON.stringify({ to, cluster: CLUSTER, fullnameOverride: name, config, ...more }))
   const flags = ['-n', NAMESPACE, '--create-namespace', '-f', values]
   const installed = await helm(['install', name, CHART, ...flags], { home: folder, kubeconfig: plane.kubeconfig })
   assert.equal(installed.code, 0, installed.stderr)
@@ -177,7 +192,7 @@ async function untilAllowed(release: Installed, path: string): Promise<void> {
   await untilStatus(release, path, 200)
 }
 
-async function untilStatus(release: Installed, path: string, wanted: 200 | 403): Promise<void> {
+async function untilStatus(release: Installed, path: string, wanted: 200 | 403 | 404): Promise<void> {
   const answer = async (): Promise<void> => assert.equal(await status(release, path), wanted)
   await ready(answer, { what: `${wanted} for ${path}`, timeoutMs: 10_000 })
 }

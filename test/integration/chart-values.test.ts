@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { manifestOf, manifestsOf, optionsIn, renderChart, type Manifest } from '../support/chart.ts'
+import { manifestOf, manifestsOf, NAMESPACE, optionsIn, renderChart, type Manifest } from '../support/chart.ts'
 import { temporaryFolder } from '../support/leftovers.ts'
 
 const home = temporaryFolder('chart-values')
@@ -13,9 +13,36 @@ const required = ['--set', 'to=kafka://kafka:9092,cluster=prod']
 
 after(() => home[Symbol.dispose]())
 
-test('one pod runs at a time, also during an update', async () => {
-  const { replicas, strategy } = manifestOf(await rendered(required), 'Deployment').spec
+test('one pod runs at a time, also during an update, and elects nobody', async () => {
+  const manifests = await rendered(required)
+  const { replicas, strategy } = manifestOf(manifests, 'Deployment').spec
   assert.deepEqual({ replicas, strategy }, { replicas: 1, strategy: { type: 'Recreate' } })
+  assert.equal(optionsIn(manifests).leaderElect, false)
+  assert.ok(!manifests.some(({ kind }) => kind === 'Role' || kind === 'PodDisruptionBudget'))
+})
+
+test('two pods elect the one that writes, and are updated and drained one by one', async () => {
+  const manifests = await rendered([...required, '--set', 'replicas=2'])
+  const { replicas, strategy } = manifestOf(manifests, 'Deployment').spec
+  assert.deepEqual({ replicas, strategy }, { replicas: 2, strategy: { type: 'RollingUpdate' } })
+  assert.equal(manifestOf(manifests, 'PodDisruptionBudget').spec.maxUnavailable, 1)
+  const { leaderElect, leaderElectName, leaderElectNamespace } = optionsIn(manifests)
+  assert.deepEqual([leaderElect, leaderElectName, leaderElectNamespace], [true, undefined, NAMESPACE])
+})
+
+test('the Lease of the election has rights of its own, by its name and in its namespace', async () => {
+  const chosen = 'config.leaderElectName=shop-bridges,config.leaderElectNamespace=shop'
+  for (const { flags, namespace, name } of [
+    { flags: 'replicas=2', namespace: NAMESPACE, name: 'kubedelta-prod' },
+    { flags: 'config.leaderElect=true', namespace: NAMESPACE, name: 'kubedelta-prod' },
+    { flags: `replicas=3,${chosen}`, namespace: 'shop', name: 'shop-bridges' },
+  ]) {
+    const rights = rightsIn(await rendered([...required, '--set', `${flags},config.resources={pods}`]))
+    assert.deepEqual(
+      rights.filter((right) => right.includes('leases')),
+      [`${namespace} create coordination.k8s.io/leases`, `${namespace} get,update coordination.k8s.io/leases/${name}`],
+    )
+  }
 })
 
 test('a changed option changes the pod, so that it starts anew', async () => {
@@ -32,6 +59,22 @@ test('an OAUTHBEARER token is mounted as the file that is read again', async () 
   const options = optionsIn(await rendered([...required, '--set', sasl]))
   assert.equal(options.kafkaSaslTokenFile, '/etc/kubedelta-kafka-sasl/token')
   assert.equal(options.kafkaSaslPasswordFile, undefined)
+})
+
+test('credentials for the brokers reach the pod as files alone, which change with their Secret', async () => {
+  const tls = 'kafka.tls.existingSecret=certificates,kafka.tls.cert=tls.crt,kafka.tls.key=tls.key'
+  const sasl = 'config.kafkaSaslMechanism=plain,config.kafkaSaslUsername=ann,kafka.sasl.existingSecret=user'
+  const manifests = await rendered([...required, '--set', `${tls},${sasl}`])
+  const { containers, volumes } = manifestOf(manifests, 'Deployment').spec.template.spec
+  const [{ args, env = [], volumeMounts }] = containers
+  assert.deepEqual([args, env], [['run', '--config', '/etc/kubedelta/kubedelta.yaml'], []])
+  const secrets = volumes.filter(({ secret }) => secret !== undefined).map(({ name }) => name)
+  assert.deepEqual(secrets, ['kafka-sasl', 'kafka-tls'])
+  for (const name of secrets) {
+    const mount = volumeMounts.find((each) => each.name === name)
+    // The kubelet renews the files of a whole volume; a file mounted by subPath stays what it was.
+    assert.deepEqual([mount?.['readOnly'], mount?.['subPath']], [true, undefined])
+  }
 })
 
 test('what config says of a file wins over the mounted Secret', async () => {
@@ -127,9 +170,9 @@ describe('helm says what is wrong', () => {
       says: /at '\/config': additional properties 'cluster' not allowed/,
     },
     {
-      name: 'replicas, since one bridge writes a topic',
-      flags: [...required, '--set', 'replicaCount=2'],
-      says: /additional properties 'replicaCount' not allowed/,
+      name: 'replicas that must not elect the one that writes',
+      flags: [...required, '--set', 'replicas=2,config.leaderElect=false'],
+      says: /Cannot run 2 replicas: wanted config\.leaderElect true, or 1 replica/,
     },
     {
       name: 'probes that could not reach the bridge',

@@ -19,6 +19,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'npm run check': 'its classes are run by npm test',
   'npm run test:integration': 'this is run by it',
   'npm run bench:bridge': 'bench-bridge.test.ts runs a small size of it',
+  'npm run bench:failover': 'bench-failover.test.ts runs its quick half',
   'npm run demo': 'demo.test.ts runs it',
   'docker build -t registry.example.com/kubedelta:0.1.0 . && docker push registry.example.com/kubedelta:0.1.0':
     'chart-image.test.ts runs the steps of the Dockerfile; a registry is nobody here',

@@ -7,6 +7,7 @@ import { silentLogger } from '../../src/base/log.ts'
 import { createMetrics } from '../../src/base/metrics.ts'
 import { Bridge, type BridgeOptions, type BridgedResource } from '../../src/bridge/bridge.ts'
 import { createBridgeMetrics } from '../../src/bridge/bridge-metrics.ts'
+import { toControlRecord } from '../../src/bridge/wire.ts'
 import { encodeRecord, RecordDecoder } from '../../src/codec/codec.ts'
 import { SchemaStore } from '../../src/codec/schema-source.ts'
 import { fromHeaders, isReservedKey, type Control } from '../../src/record/control.ts'
@@ -22,6 +23,11 @@ export const TOPIC = 'kubedelta.test.pods'
 export type Line =
   | { readonly kind: 'record'; readonly key: string; readonly record: KubeRecord }
   | { readonly kind: 'tombstone'; readonly key: string; readonly headers: Readonly<Record<string, string>> }
+
+export interface WaitOptions {
+  /** Whether the failure of a bridge ends the wait. @default 'thrown' */
+  readonly failures?: 'thrown' | 'expected'
+}
 
 export interface RunningBridge {
   readonly bridge: Bridge
@@ -95,26 +101,44 @@ export class BridgeHarness {
 
   /** Everything that stands on the topic but control records. */
   lines(topic = TOPIC): readonly Line[] {
-    return this.log.records(topic).flatMap((stored) => lineOf(stored) ?? [])
+    return this.linesOf(this.log.records(topic))
+  }
+
+  /** These records but control records; what does not decode fails. */
+  linesOf(records: readonly StoredRecord[]): readonly Line[] {
+    return records.flatMap((stored) => lineOf(stored) ?? [])
   }
 
   controls(topic = TOPIC): readonly Control[] {
     return this.log.records(topic).flatMap(({ key, headers }) => fromHeaders(key.toString(), headers) ?? [])
   }
 
+  /** Fences the topic as another bridge does. */
+  async takeOver(holder: string, identity: Partial<Pick<Control, 'clusterId'>> = {}): Promise<void> {
+    const topic = TOPIC
+    const { signal } = new AbortController()
+    const writer = await this.log.openWriter({ topic, transactionalId: topic, signal })
+    const last = this.controls(topic).at(-1)
+    assert.ok(last !== undefined)
+    const fence: Control = { ...last, kind: 'fence', epoch: last.epoch + 1, holder, ...identity }
+    for (let partition = 0; partition < last.partitions; partition++) {
+      await writer.append(partition, { records: [toControlRecord(fence)] })
+    }
+  }
+
   /** Waits, turn by turn of the event loop, until the claim holds. */
-  async until(claim: () => boolean, what: string): Promise<void> {
+  async until(claim: () => boolean, what: string, { failures = 'thrown' }: WaitOptions = {}): Promise<void> {
     for (let turns = 0; turns < 10_000; turns++) {
       if (claim()) return
       await turn()
-      if (this.#failure !== undefined) throw this.#failure.error
+      if (failures === 'thrown' && this.#failure !== undefined) throw this.#failure.error
     }
     assert.fail(`never came true: ${what}; the topic holds ${JSON.stringify(this.lines().map(shortOf))}`)
   }
 
   /** Waits until the bridge is synced and has published all that the source holds. */
-  async untilEqual({ bridge }: RunningBridge): Promise<void> {
-    await this.until(() => isSynced(bridge) && this.equals(), 'topic equals source')
+  async untilEqual({ bridge }: RunningBridge, options: WaitOptions = {}): Promise<void> {
+    await this.until(() => isSynced(bridge) && this.equals(), 'topic equals source', options)
   }
 
   /** Whether the topic, read to its end, equals the source's objects: keys, uids, resourceVersions. */

@@ -84,6 +84,7 @@ const manifestSchema = z.discriminatedUnion('kind', [
   other('ClusterRoleBinding'),
   other('RoleBinding'),
   other('ServiceMonitor'),
+  other('PodDisruptionBudget').extend({ spec: z.looseObject({ maxUnavailable: z.number() }) }),
   other('ConfigMap').extend({ data: z.record(z.string(), z.string()) }),
   other('ClusterRole').extend({ rules: z.array(ruleSchema) }),
   other('Role').extend({ rules: z.array(ruleSchema) }),

@@ -175,13 +175,34 @@ describe('bridge', () => {
     await running.stop()
   })
 
-  test('ends when another writer takes over', async () => {
+  test('leaves its identity on a quiet topic, however soon the broker forgets tombstones', async () => {
+    const t = new BridgeHarness()
+    t.source.add({ name: 'a' })
+    const running = t.start()
+    await t.untilEqual(running)
+    t.log.compact(TOPIC, { tombstones: 'drop' })
+    assert.deepEqual(t.controls(), [])
+    for (let n = 0; n < 7; n++) await t.clock.advance(10_000)
+    await t.until(() => t.controls().length > 0, 'a progress record')
+    const [control] = t.controls()
+    assert.deepEqual([control?.kind, control?.clusterId, control?.epoch], ['progress', 'cluster-1', 1])
+    await running.stop()
+    const stranger = t.start({ clusterId: 'cluster-2' })
+    await assert.rejects(stranger.ended, (error) => error instanceof KubedeltaError && error.code === 'topic-foreign')
+  })
+
+  test('ends when another writer takes over, and names it', async () => {
     const t = new BridgeHarness()
     const running = t.start()
     await t.untilEqual(running)
-    await t.log.openWriter({ topic: TOPIC, transactionalId: 'x', signal: new AbortController().signal })
+    await t.takeOver('intruder')
     t.source.add({ name: 'a' })
-    await assert.rejects(running.ended, (error) => error instanceof KubedeltaError && error.code === 'fenced')
+    await assert.rejects(running.ended, (error) => {
+      assert.ok(error instanceof KubedeltaError && error.code === 'fenced')
+      assert.match(error.message, /intruder has taken it over with epoch 2: current value is 1/)
+      assert.deepEqual([error.fields.holder, error.fields.epoch], ['intruder', 2])
+      return true
+    })
     assert.match(await running.metrics(), /kubedelta_fenced_total 1/)
   })
 
@@ -190,7 +211,7 @@ describe('bridge', () => {
       const t = new BridgeHarness()
       const running = t.start()
       await t.untilEqual(running)
-      await t.log.openWriter({ topic: TOPIC, transactionalId: 'x', signal: new AbortController().signal })
+      await t.takeOver('intruder')
       for (let n = 0; n < objects; n++) t.source.add({ name: `a${n}` })
       if (objects === 0) for (let n = 0; n < 7; n++) await t.clock.advance(10_000)
       await assert.rejects(running.ended, (error) => error instanceof KubedeltaError && error.code === 'fenced')

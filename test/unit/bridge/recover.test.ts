@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { KubedeltaError } from '../../../src/base/errors.ts'
+import { silentLogger, type Logger } from '../../../src/base/log.ts'
+import { Recovery } from '../../../src/bridge/recover.ts'
+import { TopicIndex } from '../../../src/bridge/topic-index.ts'
+import { RecordDecoder } from '../../../src/codec/codec.ts'
+import { SchemaStore } from '../../../src/codec/schema-source.ts'
+import type { ReadBatch, ReadOptions, TopicReader } from '../../../src/topic/port.ts'
+
+const { signal } = new AbortController()
+
+/** A recovery from offset 0 of one partition, over batches; what was asked and said goes into the lists. */
+function setUp(reads: ReadonlyArray<readonly ReadBatch[]>) {
+  const asked: ReadOptions[] = []
+  const said: string[] = []
+  const unreadable: string[] = []
+  const left = [...reads]
+  async function* read(options: ReadOptions): AsyncIterable<ReadBatch> {
+    asked.push(options)
+    yield* left.shift() ?? []
+  }
+  const reader: TopicReader = { read, [Symbol.asyncDispose]: async () => {} }
+  const log: Logger = { ...silentLogger, error: (message) => void said.push(message) }
+  const schemas = new SchemaStore()
+  const index = new TopicIndex()
+  const recovery = new Recovery(index, new Map([[0, 0]]), {
+    topic: 'x',
+    reader,
+    decoder: new RecordDecoder(schemas),
+    schemas,
+    log,
+    onUnreadable: (reason) => void unreadable.push(reason),
+  })
+  return { recovery, reader, asked, said, unreadable }
+}
+
+const batch = { partition: 0, records: [], endOffset: 20 }
+
+test('reading on begins behind what was read, and checks that the log still holds it', async () => {
+  const { recovery, reader, asked } = setUp([
+    [{ ...batch, nextOffset: 7, leaderEpoch: 3 }],
+    [{ ...batch, nextOffset: 9 }],
+  ])
+  await recovery.read(new Map([[0, 7]]), signal)
+  await recovery.follow(reader, () => {}, signal)
+  await recovery.read(new Map([[0, 20]]), signal)
+  const of = (options: ReadOptions | undefined) => [
+    options?.from.get(0),
+    options?.leaderEpochs?.get(0),
+    options?.until?.get(0),
+  ]
+  assert.deepEqual(asked.map(of), [
+    [0, undefined, 7],
+    [7, 3, undefined],
+    [9, 3, 20],
+  ])
+})
+
+test('a broken batch is passed over loudly', async () => {
+  const error = new KubedeltaError('corrupt', 'Cannot decode batch')
+  const broken = [{ baseOffset: 3, nextOffset: 5, error }]
+  const { recovery, said, unreadable } = setUp([[{ ...batch, nextOffset: 7, broken }]])
+  await recovery.read(new Map([[0, 7]]), signal)
+  assert.deepEqual(said, ['record batch on the topic cannot be read: its keys are unknown'])
+  assert.deepEqual(unreadable, ['corrupt'])
+  assert.equal(recovery.positions.get(0), 7)
+})
