@@ -1,17 +1,14 @@
 // `kubedelta tail`: shows the records of a topic as they come.
 
 import { hasCode, KubedeltaError } from '../base/errors.ts'
-import { RecordDecoder } from '../codec/codec.ts'
-import { SchemaStore } from '../codec/schema-source.ts'
 import { topicOf } from '../consumer/topic-of.ts'
-import { fromHeaders, isReservedKey } from '../record/control.ts'
-import type { KubeRecord } from '../record/record.ts'
-import { SchemaRegistry } from '../registry/registry.ts'
+import { isReservedKey } from '../record/control.ts'
 import type { StoredRecord, TopicAdmin } from '../topic/port.ts'
 import type { TailOptions } from './command-options.ts'
 import type { CommandContext } from './context.ts'
-import { formatEntry, toEntry, unreadableLine } from './format-record.ts'
+import { brokenLine, formatEntry, toEntry, unreadableLine } from './format-record.ts'
 import { openLog } from './open-log.ts'
+import { RecordSchemas } from './record-schemas.ts'
 import { nearestFew } from './suggest.ts'
 
 /**
@@ -40,13 +37,17 @@ export async function tail(options: TailOptions, context: CommandContext): Promi
   const from = await at(options.fromBeginning ? 'earliest' : 'latest')
   const until = options.untilEnd ? await at('latest') : undefined
 
-  const schemas = new Schemas(options.registry)
+  const schemas = new RecordSchemas(options.registry)
   const format = formatEntry(options.output, topic)
   const isShown = filterOf(options)
   let unreadable = 0
   await using reader = await log.openReader({ signal })
   for await (const batch of reader.read({ topic, from, ...(until === undefined ? {} : { until }), signal })) {
     const lines: string[] = []
+    for (const broken of batch.broken ?? []) {
+      unreadable += 1
+      output.warn(brokenLine(broken, batch.partition, topic))
+    }
     for (const stored of batch.records) {
       try {
         schemas.learn(stored)
@@ -94,37 +95,5 @@ async function offsetsOf(
       cause: error,
       fields: { topic, near },
     })
-  }
-}
-
-/** Writer schemas as they are met: in progress records, and from a registry when an id is asked for. */
-class Schemas {
-  readonly #store = new SchemaStore()
-  readonly #decoder = new RecordDecoder(this.#store)
-  readonly #registry: SchemaRegistry | undefined
-
-  constructor(registryUrl: string | undefined) {
-    this.#registry = registryUrl === undefined ? undefined : new SchemaRegistry({ url: registryUrl })
-  }
-
-  /** @throws KubedeltaError `corrupt` for a control record with damaged headers */
-  learn({ key, value, headers }: StoredRecord): void {
-    if (value !== null) return
-    const name = key.toString('utf8')
-    const control = isReservedKey(name) ? fromHeaders(name, headers) : undefined
-    if (control !== undefined) this.#store.learn(control.schemas)
-  }
-
-  async decode(value: Buffer): Promise<KubeRecord> {
-    try {
-      return this.#decoder.decode(value)
-    } catch (error) {
-      if (!hasCode(error, 'unknown-schema') || typeof error.fields.id !== 'number') throw error
-      if (this.#registry === undefined) {
-        throw new KubedeltaError('unknown-schema', `${error.message}: pass --registry URL`, { cause: error })
-      }
-      await this.#registry.load(error.fields.id, this.#store)
-      return this.#decoder.decode(value)
-    }
   }
 }

@@ -43,6 +43,15 @@ export class Digest {
     this.#flip(object)
   }
 
+  /** Another one that goes on from here by itself. */
+  copy(): Digest {
+    const copy = new Digest()
+    copy.#count = this.#count
+    copy.#high = this.#high
+    copy.#low = this.#low
+    return copy
+  }
+
   sum(): DigestSum {
     return { count: this.#count, digest: hex(this.#high) + hex(this.#low) }
   }
