@@ -28,6 +28,7 @@ const CLASSES: Readonly<Record<string, TestClass>> = {
   contract: IN_MEMORY,
   fuzz: { kind: 'files', atOnce: Math.min(2, availableParallelism()), timeoutMs: 600_000 },
   integration: { kind: 'files', atOnce: 1, timeoutMs: 300_000 },
+  chaos: { kind: 'files', atOnce: 1, timeoutMs: (Number(process.env['KUBEDELTA_CHAOS_SECONDS'] ?? 180) + 420) * 1_000 },
 }
 
 const ROOT = resolve(import.meta.dirname, '..')
