@@ -56,14 +56,15 @@ test(`chaos for ${SECONDS} s with seed ${SEED} ends with topics that equal the c
   const apiserverProxy = stack.use(await startApiserverProxy(plane))
   await plane.kubectl(['create', 'namespace', NAMESPACE])
 
-  const ends: string[] = []
+  const ends = new Map<string, number>()
   const bridges = stack.use(
     new BridgePair({
       brokers: kafka.proxiedBrokers,
       kubeconfig: apiserverProxy.kubeconfig,
       args: ['-r', RESOURCES.join(','), '-n', NAMESPACE, '--partitions', 'configmaps=3', ...ELECTION],
       onEnd: (ending, output) => {
-        ends.push(ending)
+        const why = [...output.matchAll(/"code":"([a-z-]+)"/g)].at(-1)?.[1] ?? ending
+        ends.set(why, (ends.get(why) ?? 0) + 1)
         // Fenced or without its Lease it ends with 1; anything else is a failure of its own.
         if (ending !== 'exit code 1') stop.abort(new Error(`A bridge ended with ${ending}:\n${output.slice(-6_000)}`))
       },
@@ -82,7 +83,7 @@ test(`chaos for ${SECONDS} s with seed ${SEED} ends with topics that equal the c
       plane,
       namespace: NAMESPACE,
       resources: RESOURCES,
-      clients: 8,
+      clients: 12,
       requestsPerSecond: 100,
       dice: (name) => dice(SEED, name),
     },
@@ -102,7 +103,7 @@ test(`chaos for ${SECONDS} s with seed ${SEED} ends with topics that equal the c
     swallowedAcks: kafkaProxy.counters.swallowed,
   }
   t.diagnostic(
-    `requests ${JSON.stringify(traffic)}, faults ${JSON.stringify(counted)}, bridges that ended by themselves ${ends.length}`,
+    `requests ${JSON.stringify(traffic)}, faults ${JSON.stringify(counted)}, bridges that ended by themselves ${JSON.stringify(Object.fromEntries(ends))}`,
   )
 
   t.diagnostic(`lists by reason ${JSON.stringify(Object.fromEntries(reasonsOf(bridges.outputs())))}`)
