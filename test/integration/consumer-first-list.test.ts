@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import type { Handler } from '../../src/cache/handler.ts'
 import { connect } from '../../src/connect/connect.ts'
 import { topicCache, type TopicCache } from '../../src/consumer/topic-cache.ts'
@@ -88,7 +89,7 @@ for (const partitions of [1, 6]) {
       for (const { cache, heard, mistakes } of [early, middle, late]) {
         assert.deepEqual(mistakes, [])
         await until(cache, () => heard.size === cache.size(), signal)
-        for (const key of cache.listKeys()) assert.equal(heard.get(key), cache.get(key), key)
+        for (const key of cache.listKeys()) assert.deepEqual(heard.get(key), cache.get(key), key)
         assert.equal(cache.status().degraded.size, 0)
       }
       assert.equal(late.cache.status().partitions.size, partitions)
@@ -134,7 +135,9 @@ function replaying(heard: Map<string, AnyObject>, mistakes: string[]): Handler<A
       heard.set(keyOf(object), object)
     },
     onUpdate: (earlier, object) => {
-      if (heard.get(keyOf(object)) !== earlier) mistakes.push(`update of ${keyOf(object)} from another state`)
+      if (!isDeepStrictEqual(heard.get(keyOf(object)), earlier)) {
+        mistakes.push(`update of ${keyOf(object)} from another state`)
+      }
       heard.set(keyOf(object), object)
     },
     onDelete: (object) => {
