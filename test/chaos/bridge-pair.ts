@@ -90,6 +90,12 @@ export class Place implements Member, AsyncDisposable {
     return status === 1 ? 'leader' : 'standby'
   }
 
+  /** How often its process was answered 410; 0 where it does not answer. */
+  async expiredWatches(): Promise<number> {
+    const count = await this.#ask((bridge) => bridge.metric('kubedelta_relists_total', { reason: 'expired' }))
+    return count ?? 0
+  }
+
   async isReady(): Promise<boolean> {
     const answer = await this.#ask((bridge) => bridge.get('/readyz'))
     return answer?.status === 200

@@ -42,8 +42,7 @@ const LEAST = {
   bridgeKills: 3,
   takeovers: 2,
   brokerRestarts: 2,
-  apiserverRestarts: 2,
-  expiredWatches: 2,
+  restartsWith410: 2,
   cutConnections: 20,
   swallowedAcks: 20,
 } as const
@@ -98,7 +97,6 @@ test(`chaos for ${SECONDS} s with seed ${SEED} ends with topics that equal the c
   await bridges.settled()
   const counted = {
     ...damage,
-    expiredWatches: reasonsOf(bridges.outputs()).get('expired') ?? 0,
     cutConnections: kafkaProxy.counters.cut,
     swallowedAcks: kafkaProxy.counters.swallowed,
   }
@@ -140,6 +138,7 @@ async function makeTrouble(t: TestContext, cast: Cast, signal: AbortSignal): Pro
     takeovers: 0,
     brokerRestarts: 0,
     apiserverRestarts: 0,
+    restartsWith410: 0,
     consumerKills: 0,
     consumerStops: 0,
   }

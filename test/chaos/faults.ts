@@ -25,6 +25,8 @@ export interface Damage {
   takeovers: number
   brokerRestarts: number
   apiserverRestarts: number
+  /** Those after which the leader was answered 410. */
+  restartsWith410: number
   consumerKills: number
   consumerStops: number
 }
@@ -91,14 +93,24 @@ async function restartBroker({ kafka }: Cast, damage: Damage, dice: Dice): Promi
   damage.brokerRestarts += 1
 }
 
-/** Those who watch miss what others change before the restart: the new watch cache, which begins behind that, answers them 410. */
-async function restartApiserver({ plane, apiserverProxy }: Cast, damage: Damage, dice: Dice): Promise<void> {
+/**
+ * Who watches misses what others change before the restart: the new watch cache, which begins behind that, answers 410. The next fault
+ * waits until the leader has noticed, unless another fault ends it first.
+ */
+async function restartApiserver({ bridges, plane, apiserverProxy }: Cast, damage: Damage, dice: Dice): Promise<void> {
+  const { leader } = await bridges.settled()
+  const before = await leader.expiredWatches()
   await apiserverProxy.cut()
   await sleep(500 + dice.below(500))
   if (dice.below(2) === 0) await plane.killApiserver()
   await plane.restartApiserver()
   await apiserverProxy.mend()
   damage.apiserverRestarts += 1
+  await until(
+    async () => (await leader.role()) !== 'leader' || (await leader.expiredWatches()) > before,
+    'the leader to be answered 410',
+  )
+  if ((await leader.expiredWatches()) > before) damage.restartsWith410 += 1
 }
 
 async function cutBrokers({ kafkaProxy }: Cast): Promise<void> {
