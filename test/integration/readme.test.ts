@@ -18,7 +18,13 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'npm test': 'this is run by it',
   'npm run check': 'its classes are run by npm test',
   'npm run test:integration': 'this is run by it',
+  'npm run test:chaos': 'it is one of the test classes that run this',
+  'npm run test:fuzz': 'it is one of the test classes that run this',
   'npm run bench:bridge': 'bench-bridge.test.ts runs a small size of it',
+  'npm run bench:rebuild': 'bench-rebuild.test.ts runs a small size of it',
+  'npm run -s example -- examples/cache-sidecar/main.ts': 'examples-cache-sidecar.test.ts runs it',
+  'npm run -s example -- examples/audit/main.ts pods': 'examples-audit.test.ts runs it',
+  'npm run -s example -- examples/analytics/main.ts pods': 'examples-analytics.test.ts runs it',
   'npm run bench:failover': 'bench-failover.test.ts runs its quick half',
   'npm run demo': 'demo.test.ts runs it',
   'docker build -t registry.example.com/kubedelta:0.1.0 . && docker push registry.example.com/kubedelta:0.1.0':
