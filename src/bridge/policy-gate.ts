@@ -54,7 +54,7 @@ export class PolicyGate {
     }
   }
 
-  /** What an earlier run published under another policy, as the one in force wants it; null where it is withheld. */
+  /** What an earlier run published, perhaps under another policy, as the one in force wants it; null where it is withheld. */
   passAgain(key: string, published: Buffer): Buffer | null {
     return this.pass(key, { ...factsOf(published), ...splitKey(key), bytes: published }).bytes
   }

@@ -169,11 +169,12 @@ export class Publisher {
     this.#append(key, entriesOf(this.#records.seen('DELETED', facts, previousOf(entry))), { settle })
   }
 
-  /** What the topic held; where that was written under another policy, as the one in force wants it. */
+  /** What the topic held, as the policy in force wants it. */
   #lastState(key: string, lastStates: LastStates): Buffer | null {
-    const { inherited, metrics, log } = this.#options
+    const { metrics, log } = this.#options
     const bytes = lastStates.get(key)
-    if (bytes !== undefined) return inherited.policyChanged ? this.#gate.passAgain(key, bytes) : bytes
+    // Progress says under which policy its own partition was written; a run that was killed may have left another one behind.
+    if (bytes !== undefined) return this.#gate.passAgain(key, bytes)
     metrics.objectsWithheld.inc({ resource: this.#resource, reason: 'last-state-unknown' })
     log.warn('deletion published without its last state: the topic does not hold it', { key })
     return null

@@ -15,6 +15,7 @@ import { scopeText } from '../../../src/record/scope.ts'
 import { PODS } from '../../../src/testing/fake-objects.ts'
 import { FakeSource } from '../../../src/testing/fake-source.ts'
 import { MemoryTopicLog } from '../../../src/testing/memory-topic.ts'
+import { partitionOf } from '../../../src/topic/partition.ts'
 import { recordingLogger } from '../../conformance/recording-logger.ts'
 import { BridgeHarness, shortOf, TOPIC, type Line } from '../../support/bridge-harness.ts'
 import { sampleRecord } from '../record/samples.ts'
@@ -236,6 +237,28 @@ describe('another policy than the one the topic was written under', () => {
       [1],
     )
   })
+
+  test('lets no old text through either where the rewrite came to its end in one partition only', async () => {
+    const t = new BridgeHarness()
+    t.source = new FakeSource({ resource: SECRETS })
+    const topic = 'kubedelta.test.secrets'
+    await t.log.admin.create({ topic, partitions: 2, replicationFactor: 1, config: new Map() }, signal)
+    const clear = { data: { password: 'Y2xlYXI=' } }
+    for (const name of ['a', 'b', 'c', 'd'])
+      injectRecord(t.log, topic, recordOf(SECRETS, t.source.add({ name, body: clear })), 2)
+    const former = { ...progressOf(SECRETS), partitions: 2 }
+    for (const partition of [0, 1]) t.log.inject(topic, partition, toControlRecord(former))
+    // What a run under the policy in force leaves that is killed before the other partition has its records.
+    t.log.inject(topic, 1, toControlRecord({ ...former, epoch: 2, policy: 'mask-secrets/v1' }))
+    for (const name of ['a', 'b']) t.source.delete({ name })
+    const running = t.start()
+    await t.until(() => running.bridge.health().some(({ synced }) => synced), 'synced')
+    await running.stop()
+    const lines = t.lines(topic).flatMap((line) => (line.kind === 'record' ? line.record : []))
+    const own = lines.filter(({ epoch }) => epoch > 1)
+    assert.equal(own.length, 4)
+    for (const { object } of own) assert.match(String(object), /"data":\{"password":"KioqKioq"\}/)
+  })
 })
 
 describe('records of another schema', () => {
@@ -285,9 +308,14 @@ function recordOf({ resource, kind }: Resource, object: RawObject): KubeRecord {
   return sampleRecord({ ...identity, epoch: 1, object: bytes })
 }
 
-function injectRecord(log: MemoryTopicLog, topic: string, record: KubeRecord): void {
+function injectRecord(log: MemoryTopicLog, topic: string, record: KubeRecord, partitions = 1): void {
   const key = Buffer.from(`${record.namespace}/${record.name}`)
-  log.inject(topic, 0, { key, value: encodeRecord({ kind: 'json' })(record), headers: [], timestampMs: 0 })
+  log.inject(topic, partitionOf(key, partitions), {
+    key,
+    value: encodeRecord({ kind: 'json' })(record),
+    headers: [],
+    timestampMs: 0,
+  })
 }
 
 /** The end of an earlier run. */
