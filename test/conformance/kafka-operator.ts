@@ -41,6 +41,39 @@ export async function deleteTopic(kafka: KafkaCluster, topic: string): Promise<v
   })
 }
 
+/** Deletes what stands before these offsets of the partitions; only where cleanup.policy holds `delete`. */
+export async function deleteRecords(
+  kafka: KafkaCluster,
+  topic: string,
+  before: ReadonlyMap<number, number>,
+): Promise<void> {
+  const partitions = [...before].map(([partition, offset]) => ({ partition, offset: String(offset) }))
+  await withAdmin(kafka, async (admin) => {
+    // kafkajs looks for the leaders of topics that it knows, and knows those that it was asked for before.
+    await admin.fetchTopicOffsets(topic)
+    await admin.deleteTopicRecords({ topic, partitions })
+  })
+}
+
+/** Who leads the first partition of a topic, by node id; the first replica is the one that leads where it can. */
+export interface PartitionView {
+  readonly leader: number
+  readonly replicas: readonly number[]
+  readonly inSync: readonly number[]
+}
+
+/** @throws Error while the brokers know no leader */
+export async function lookAtPartition(kafka: KafkaCluster, topic: string): Promise<PartitionView> {
+  let view: PartitionView | undefined
+  await withAdmin(kafka, async (admin) => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+    const partition = topics[0]?.partitions[0]
+    if (partition !== undefined) view = { ...partition, inSync: partition.isr }
+  })
+  if (view === undefined || view.leader < 0) throw new Error(`no leader of ${topic}`)
+  return view
+}
+
 async function withAdmin(kafka: KafkaCluster, use: (admin: Admin) => Promise<void>): Promise<void> {
   const admin = new Kafka({
     brokers: kafka.brokers.split(','),
