@@ -86,7 +86,11 @@ export function decodeHeaders(bytes: Uint8Array | null): readonly TopicHeader[] 
   if (!Array.isArray(pairs)) throw new TypeError('Cannot read headers: wanted a list')
   return pairs.map((pair: unknown) => {
     if (!Array.isArray(pair)) throw new TypeError('Cannot read header: wanted a name and a value')
-    return { name: String(pair[0]), value: String(pair[1]) }
+    const [name, value]: readonly unknown[] = pair
+    if (typeof name !== 'string' || typeof value !== 'string') {
+      throw new TypeError('Cannot read header: wanted a name and a value that are texts')
+    }
+    return { name, value }
   })
 }
 

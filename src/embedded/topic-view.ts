@@ -1,8 +1,8 @@
 // The reading side of one topic: what stands between two offsets, checked.
 
 import { fromUnknown, KubedeltaError } from '../base/errors.ts'
-import type { ReadBatch, StoredRecord } from '../topic/port.ts'
-import { checksumOf, decodeHeaders, type DecodedRow } from './record-bytes.ts'
+import type { BrokenBatch, ReadBatch, StoredRecord } from '../topic/port.ts'
+import { decodeRow, type Columns } from './decode-row.ts'
 import { sqliteError, WAY_OUT } from './sqlite.ts'
 import type { StatementSync } from './sqlite.ts'
 import { missingTopic, openTopicDatabase, recordsTable, type TopicDatabase } from './topic-database.ts'
@@ -23,7 +23,7 @@ const MAX_READ_ROWS = 5_000
  * A connection that only reads.
  *
  * - No statement outlives a call, so a slow reader never keeps the writer from reusing its files.
- * - Every record is checked against its checksum.
+ * - Every record is checked against its checksum; one that is damaged hides no other.
  */
 export class TopicView implements Disposable {
   readonly partitions: number
@@ -55,28 +55,26 @@ export class TopicView implements Disposable {
     return this.#translated(() => Number(this.#end.get(partition)?.['next'] ?? 0))
   }
 
-  /**
-   * What stands in the range, as much as fits one read.
-   * @throws KubedeltaError `corrupt` where the first record is; a later one ends the batch before it
-   */
+  /** What stands in the range, as much as fits one read; rows that are not what was written are told as broken. */
   read({ partition, from, until }: Range): ReadBatch {
     return this.#translated(() => {
       const endOffset = this.end(partition)
       const records: StoredRecord[] = []
+      const broken: BrokenBatch[] = []
+      let nextOffset = Math.max(from, Math.min(until, endOffset))
       let bytes = 0
       for (const row of this.#select(partition).iterate(from, Math.min(until, endOffset))) {
-        const record = this.#checked(partition, row)
-        if (record instanceof KubedeltaError) {
-          if (records.length === 0) throw record
-          return { partition, records, nextOffset: Number(record.fields['offset']), endOffset }
-        }
-        records.push(record)
-        bytes += record.key.length + (record.value?.length ?? 0)
-        if (bytes >= MAX_READ_BYTES || records.length >= MAX_READ_ROWS) {
-          return { partition, records, nextOffset: record.offset + 1, endOffset }
+        const offset = Number(row['pos'])
+        const record = decodeRow(partition, row)
+        if (record !== undefined) records.push(record)
+        else broken.push({ baseOffset: offset, nextOffset: offset + 1, error: this.#corrupt(partition, offset) })
+        bytes += sizeOf(row)
+        if (bytes >= MAX_READ_BYTES || records.length + broken.length >= MAX_READ_ROWS) {
+          nextOffset = offset + 1
+          break
         }
       }
-      return { partition, records, nextOffset: Math.max(from, Math.min(until, endOffset)), endOffset }
+      return { partition, records, nextOffset, endOffset, ...(broken.length > 0 ? { broken } : {}) }
     })
   }
 
@@ -92,23 +90,10 @@ export class TopicView implements Disposable {
     const select = this.#opened.database.prepare(
       `SELECT pos, timestamp, crc, key, headers, value FROM ${recordsTable(partition)} WHERE pos >= ? AND pos < ? ORDER BY pos`,
     )
+    // A damaged number may be beyond what a JavaScript one holds, and would end the read of all rows.
+    select.setReadBigInts(true)
     this.#selects.set(partition, select)
     return select
-  }
-
-  #checked(partition: number, columns: Record<string, unknown>): StoredRecord | KubedeltaError {
-    const offset = Number(columns['pos'])
-    const row = toRow(partition, offset, columns)
-    if (row === undefined || checksumOf(row) !== row.crc) return this.#corrupt(partition, offset)
-    const { timestampMs, key, headers, value } = row
-    return {
-      partition,
-      offset,
-      timestampMs,
-      key: asBuffer(key),
-      headers: decodeHeaders(headers),
-      value: value === null ? null : asBuffer(value),
-    }
   }
 
   #corrupt(partition: number, offset: number): KubedeltaError {
@@ -131,18 +116,10 @@ export class TopicView implements Disposable {
   }
 }
 
-/** undefined where a column is not what was written. */
-function toRow(partition: number, offset: number, columns: Record<string, unknown>): DecodedRow | undefined {
-  const { timestamp, crc, key, headers, value } = columns
-  if (typeof timestamp !== 'number' || typeof crc !== 'number' || !(key instanceof Uint8Array)) return undefined
-  if (!isBytesOrNull(headers) || !isBytesOrNull(value)) return undefined
-  return { partition, offset, timestampMs: timestamp, crc, key, headers, value }
+function sizeOf({ key, value }: Columns): number {
+  return lengthOf(key) + lengthOf(value)
 }
 
-function isBytesOrNull(value: unknown): value is Uint8Array | null {
-  return value === null || value instanceof Uint8Array
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+function lengthOf(column: unknown): number {
+  return column instanceof Uint8Array ? column.length : 0
 }

@@ -55,7 +55,10 @@ export async function readAll(log: TopicLog, topic: string): Promise<readonly St
   const until = await log.admin.offsets(topic, 'latest', signal)
   await using reader = await log.openReader({ signal })
   const records: StoredRecord[] = []
-  for await (const batch of reader.read({ topic, from, until, signal })) records.push(...batch.records)
+  for await (const batch of reader.read({ topic, from, until, signal })) {
+    for (const { error } of batch.broken ?? []) throw error
+    records.push(...batch.records)
+  }
   signal.throwIfAborted()
   return records.toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
 }

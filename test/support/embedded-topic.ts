@@ -51,6 +51,7 @@ export function recordsIn(files: TopicFiles): readonly StoredRecord[] {
   for (let partition = 0; partition < view.partitions; partition++) {
     for (let from = 0; from < view.end(partition);) {
       const batch = view.read({ partition, from, until: Infinity })
+      for (const { error } of batch.broken ?? []) throw error
       records.push(...batch.records)
       from = batch.nextOffset
     }
