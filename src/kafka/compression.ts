@@ -27,14 +27,20 @@ export function unknownCodec(bits: number): string | undefined {
   return { 2: 'snappy', 3: 'lz4', 5: 'codec 5', 6: 'codec 6', 7: 'codec 7' }[bits]
 }
 
-/** @throws zlib's error when the bytes are not what `bits` says */
+/** @throws zlib's error when the bytes are not what `bits` says, or inflate to more than `MAX_INFLATED_BYTES` */
 export async function inflate(records: Buffer, bits: number): Promise<Buffer> {
-  if (bits === CODEC_BITS.gzip) return gunzipAsync(records)
-  if (bits === CODEC_BITS.zstd) return zstdDecompressAsync(records)
+  if (bits === CODEC_BITS.gzip) return gunzipAsync(records, { maxOutputLength: MAX_INFLATED_BYTES })
+  if (bits === CODEC_BITS.zstd) return zstdDecompressAsync(records, { maxOutputLength: MAX_INFLATED_BYTES })
   return records
 }
 
+/**
+ * A batch of a few kilobytes can inflate to gigabytes, and brokers bound it only as it is compressed (max.message.bytes). This project's
+ * writer puts 512 KiB into one, or a single object, which etcd keeps under some megabytes; other producers stay far below this as well.
+ */
+const MAX_INFLATED_BYTES = 128 * 1024 * 1024
+
 const gzipAsync = promisify<Buffer, { level: number }, Buffer>(gzip)
-const gunzipAsync = promisify<Buffer, Buffer>(gunzip)
+const gunzipAsync = promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip)
 const zstdCompressAsync = promisify<Buffer, { params: Record<number, number> }, Buffer>(zstdCompress)
-const zstdDecompressAsync = promisify<Buffer, Buffer>(zstdDecompress)
+const zstdDecompressAsync = promisify<Buffer, { maxOutputLength: number }, Buffer>(zstdDecompress)
