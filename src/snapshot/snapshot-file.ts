@@ -8,6 +8,7 @@ import {
   corrupt,
   FORMAT_VERSION,
   MAGIC,
+  MAX_PART_BYTES,
   PREAMBLE_BYTES,
   readRows,
   sizeOfRow,
@@ -147,14 +148,21 @@ export async function openSnapshot(path: string): Promise<SnapshotFile | undefin
   }
   try {
     const { size } = await file.stat()
-    return await beginReading(file, size)
+    return await readSnapshot(file, size)
   } catch (error) {
     await file.close()
     throw error
   }
 }
 
-async function beginReading(file: FileHandle, size: number): Promise<SnapshotFile> {
+/** What is read of an open file, as FileHandle does it. */
+export interface SnapshotInput {
+  read(target: Buffer, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>
+  close(): Promise<void>
+}
+
+/** Reads the header of a snapshot whose file is open already and has `size` bytes. @throws as `openSnapshot`; the file stays open then */
+export async function readSnapshot(file: SnapshotInput, size: number): Promise<SnapshotFile> {
   const input = new Input(file, size)
   const preamble = await input.take(PREAMBLE_BYTES)
   if (!preamble.subarray(0, MAGIC.length).equals(MAGIC)) throw corrupt('another beginning')
@@ -196,19 +204,20 @@ async function* readBlocks(input: Input): AsyncGenerator<readonly SnapshotRow[],
 }
 
 class Input {
-  readonly #file: FileHandle
+  readonly #file: SnapshotInput
   readonly #size: number
   #at = 0
   #checksum = 0
 
-  constructor(file: FileHandle, size: number) {
+  constructor(file: SnapshotInput, size: number) {
     this.#file = file
     this.#size = size
   }
 
-  /** The next bytes. No length is believed beyond the end of the file, so a damaged one allocates no more than that. */
+  /** The next bytes. No length is believed beyond the end of the file, nor one that no part has: a damaged one costs no memory. */
   async take(length: number): Promise<Buffer> {
     if (this.#at + length > this.#size) throw corrupt('an early end')
+    if (length > MAX_PART_BYTES) throw corrupt(`a part of ${length} bytes`)
     const bytes = Buffer.allocUnsafe(length)
     for (let done = 0; done < length;) {
       const { bytesRead } = await this.#file.read(bytes, done, length - done, this.#at)

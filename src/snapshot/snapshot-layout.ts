@@ -29,7 +29,10 @@ export const BLOCK_HEADER_BYTES = 12
 /** Kind, lengths of key, uid and resourceVersion, length of the bytes. */
 export const ROW_HEADER_BYTES = 11
 
-/** How many bytes a row takes. @throws KubedeltaError `too-large` for a name that no Kubernetes object has */
+/** Header, block and footer have at most as many: far more than the largest object needs, and little enough to be held. */
+export const MAX_PART_BYTES = 128 * 1024 * 1024
+
+/** How many bytes a row takes. @throws KubedeltaError `too-large` for a name or an object that Kubernetes has not */
 export function sizeOfRow({ key, uid, resourceVersion, bytes }: SnapshotRow): number {
   const lengths = [key, uid, resourceVersion].map((text) => Buffer.byteLength(text))
   if (Math.max(...lengths) > MAX_NAME_BYTES) {
@@ -38,7 +41,12 @@ export function sizeOfRow({ key, uid, resourceVersion, bytes }: SnapshotRow): nu
       `Cannot write snapshot: key, uid and resourceVersion must have <= ${MAX_NAME_BYTES} bytes: current value is ${Math.max(...lengths)}`,
     )
   }
-  return ROW_HEADER_BYTES + lengths.reduce((sum, length) => sum + length, 0) + bytes.length
+  const size = ROW_HEADER_BYTES + lengths.reduce((sum, length) => sum + length, 0) + bytes.length
+  if (size <= MAX_PART_BYTES) return size
+  throw new KubedeltaError(
+    'too-large',
+    `Cannot write snapshot: an object must have < ${MAX_PART_BYTES} bytes: current value is ${bytes.length}`,
+  )
 }
 
 /** Writes a row at an offset, where it must fit; returns the offset behind it. */
