@@ -4,9 +4,10 @@ import { fromUnknown, hasCode, KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { RecordDecoder } from '../codec/codec.ts'
 import type { SchemaStore } from '../codec/schema-source.ts'
-import { newerResourceVersion } from '../object/resource-version.ts'
+import { compareResourceVersions, newerResourceVersion } from '../object/resource-version.ts'
 import { fromHeaders, isReservedKey } from '../record/control.ts'
 import type { Control, Progress } from '../record/control.ts'
+import type { KubeRecord } from '../record/record.ts'
 import type { ReadBatch, StoredRecord, TopicReader } from '../topic/port.ts'
 import { WITHHELD_HASH, hashOf, type TopicIndex } from './topic-index.ts'
 
@@ -22,6 +23,9 @@ export interface RecoveryOptions {
   /** Called for each value that does not decode, and for each batch. */
   readonly onUnreadable: (reason: 'corrupt' | 'unknown-schema') => void
 }
+
+/** Where an object comes from. */
+export type Origin = Pick<KubeRecord, 'group' | 'version' | 'resource' | 'kind' | 'namespace'>
 
 /**
  * What stands on a topic, gathered record by record.
@@ -39,7 +43,9 @@ export class Recovery {
   #epoch = 0
   readonly #clusters = new Set<string>()
   #control: Control | undefined
-  #synced: Progress | undefined
+  /** Partition -> its newest progress record with synced=true. */
+  readonly #synced = new Map<number, Progress>()
+  #origin: Origin | undefined
 
   /** @param from partition -> its first offset */
   constructor(index: TopicIndex, from: ReadonlyMap<number, number>, options: RecoveryOptions) {
@@ -53,7 +59,7 @@ export class Recovery {
     return this.#positions
   }
 
-  /** The highest resourceVersion on the topic; '' where there is none. */
+  /** The highest resourceVersion on the topic, of the cluster's present history; '' where there is none. */
   get resourceVersion(): string {
     return this.#highest
   }
@@ -61,6 +67,11 @@ export class Recovery {
   /** The highest epoch seen, 0 where there is none. */
   get epoch(): number {
     return this.#epoch
+  }
+
+  /** Of which collection the first record was that could be read. */
+  get origin(): Origin | undefined {
+    return this.#origin
   }
 
   /** Names of the clusters that its records are of. */
@@ -73,9 +84,13 @@ export class Recovery {
     return this.#control
   }
 
-  /** The newest progress record with synced=true, of the stream that `control` names. */
+  /**
+   * The newest progress record with synced=true, of the stream that `control` names; of the partition whose is the oldest: a run that was
+   * killed may have come to its end in the others only.
+   */
   get synced(): Progress | undefined {
-    return this.#synced?.streamId === this.#control?.streamId ? this.#synced : undefined
+    const ours = [...this.#synced.values()].filter(({ streamId }) => streamId === this.#control?.streamId)
+    return ours.toSorted((a, b) => a.epoch - b.epoch)[0]
   }
 
   /**
@@ -159,8 +174,12 @@ export class Recovery {
     this.#epoch = Math.max(this.#epoch, control.epoch)
     if (this.#control === undefined || control.epoch >= this.#control.epoch) this.#control = control
     if (control.kind === 'progress' && control.synced) {
-      this.#synced = control
-      this.#raise(control.resourceVersion)
+      // Within a partition progress never falls but where an etcd was restored: what is newer is of a history that is no more.
+      const before = this.#synced.get(record.partition)?.resourceVersion ?? ''
+      const fell = (compareResourceVersions(control.resourceVersion, before) ?? 0) < 0
+      this.#synced.set(record.partition, control)
+      if (fell) this.#highest = control.resourceVersion
+      else this.#raise(control.resourceVersion)
     }
   }
 
@@ -173,6 +192,8 @@ export class Recovery {
       const { uid, resourceVersion } = record
       this.#epoch = Math.max(this.#epoch, record.epoch)
       this.#clusters.add(record.cluster)
+      const { group, version, resource, kind, namespace } = record
+      this.#origin ??= { group, version, resource, kind, namespace }
       const hash = record.object === null ? WITHHELD_HASH : hashOf(record.object)
       this.#index.set(key, { uid, resourceVersion, hash, position })
     } catch (error) {

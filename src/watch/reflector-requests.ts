@@ -1,7 +1,7 @@
 // What a reflector asks the apiserver for next, and with which resourceVersion and page size.
 
 import type { KubedeltaError } from '../base/errors.ts'
-import { newerResourceVersion } from '../object/resource-version.ts'
+import { compareResourceVersions, newerResourceVersion } from '../object/resource-version.ts'
 import type { ListReason } from './delta.ts'
 import type {
   ReflectorOutput,
@@ -97,6 +97,18 @@ export function listed(state: ReflectorState, resourceVersion: string, phase: Re
     floor: '',
     tooLargeSinceMs: undefined,
   }
+}
+
+/** Says that a consistent list is older than what was seen before: an etcd was restored. What follows is another history. */
+export function historyOutputs(
+  state: ReflectorState,
+  resourceVersion: string,
+  { rules: { initialResourceVersion: initial } }: StepContext,
+): readonly ReflectorOutput[] {
+  if (!state.isLastSyncResourceVersionUnavailable) return []
+  const before = state.synced ? state.lastSyncResourceVersion : initial === 'any-cached' ? '' : initial.notOlderThan
+  if ((compareResourceVersions(resourceVersion, before) ?? 0) >= 0) return []
+  return [logged('warn', 'a new history begins: the cluster is older than it was before', { resourceVersion, before })]
 }
 
 /** The step with an output before the others. */

@@ -6,6 +6,7 @@ import { newerResourceVersion } from '../object/resource-version.ts'
 import type { ListReason } from './delta.ts'
 import { errorOfStatus, isInternalError, isRefused, isReset, reasonOf, veryShortWatch } from './reflector-errors.ts'
 import {
+  historyOutputs,
   listed,
   logged,
   postpone,
@@ -66,7 +67,10 @@ function stepWatchList(state: InPhase<'watch-listing'>, input: ReflectorInput, c
       // The same stream goes on as the watch.
       return {
         state: listed(state, input.resourceVersion, { kind: 'watching', events: phase.events + 1, moves: true }),
-        outputs: [{ kind: 'end', resourceVersion: input.resourceVersion, reason: phase.reason }],
+        outputs: [
+          ...historyOutputs(state, input.resourceVersion, context),
+          { kind: 'end', resourceVersion: input.resourceVersion, reason: phase.reason },
+        ],
       }
     case 'unknown':
       return { state: counted(state), outputs: [unknownType(input.type)] }
@@ -124,8 +128,9 @@ function stepList(state: InPhase<'listing'>, input: ReflectorInput, context: Ste
           outputs: [{ kind: 'list', request }],
         }
       }
+      const watch = startWatch({ ...listed(state, resourceVersion, phase), paginatedResult })
       const end: ReflectorOutput = { kind: 'end', resourceVersion, reason: phase.reason }
-      return preceded(end, startWatch({ ...listed(state, resourceVersion, phase), paginatedResult }))
+      return { ...watch, outputs: [...historyOutputs(state, resourceVersion, context), end, ...watch.outputs] }
     }
     case 'failed':
       return listFailed(state, input.error, context)

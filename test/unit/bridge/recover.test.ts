@@ -4,8 +4,10 @@ import { KubedeltaError } from '../../../src/base/errors.ts'
 import { silentLogger, type Logger } from '../../../src/base/log.ts'
 import { Recovery } from '../../../src/bridge/recover.ts'
 import { TopicIndex } from '../../../src/bridge/topic-index.ts'
+import { toControlRecord } from '../../../src/bridge/wire.ts'
 import { RecordDecoder } from '../../../src/codec/codec.ts'
 import { SchemaStore } from '../../../src/codec/schema-source.ts'
+import type { Progress } from '../../../src/record/control.ts'
 import type { ReadBatch, ReadOptions, TopicReader } from '../../../src/topic/port.ts'
 
 const { signal } = new AbortController()
@@ -55,6 +57,47 @@ test('reading on begins behind what was read, and checks that the log still hold
     [7, 3, undefined],
     [9, 3, 20],
   ])
+})
+
+function progressBatch(partition: number, fields: Partial<Progress>): ReadBatch {
+  const progress: Progress = {
+    kind: 'progress',
+    synced: true,
+    resourceVersion: '50',
+    clusterId: 'cluster-1',
+    cluster: 'test',
+    streamId: 'stream',
+    epoch: 1,
+    producerId: '',
+    holder: 'before',
+    asOf: 0,
+    partitions: 2,
+    scope: '',
+    policy: 'none',
+    schemas: {},
+    ...fields,
+  }
+  return { ...batch, partition, nextOffset: 1, records: [{ ...toControlRecord(progress), partition, offset: 0 }] }
+}
+
+for (const ahead of [0, 1]) {
+  test(`of partitions that are not equally far the one behind says what was synced, with partition ${ahead} ahead`, async () => {
+    const further = { epoch: 2, policy: 'new', resourceVersion: '70' }
+    const { recovery } = setUp([
+      [0, 1].map((partition) => progressBatch(partition, partition === ahead ? further : {})),
+    ])
+    await recovery.read(new Map(), signal)
+    assert.deepEqual([recovery.synced?.epoch, recovery.synced?.policy], [1, 'none'])
+    assert.equal(recovery.resourceVersion, '70')
+  })
+}
+
+test('progress that falls within a partition is of another history, and its resourceVersion counts', async () => {
+  const { recovery } = setUp([
+    [progressBatch(0, { resourceVersion: '70' }), progressBatch(0, { resourceVersion: '60' })],
+  ])
+  await recovery.read(new Map(), signal)
+  assert.equal(recovery.resourceVersion, '60')
 })
 
 test('a broken batch is passed over loudly', async () => {
