@@ -23,6 +23,8 @@ export interface FeedOptions {
   readonly budget: Bytes
   readonly firstLists: Permits
   readonly resyncMs: number | undefined
+  /** How long a resourceVersion that the cluster has not reached is asked for again. @default 60_000 */
+  readonly tooLargeRetryMs?: number
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
@@ -41,7 +43,7 @@ export class Feed {
   #resourceVersion = ''
 
   constructor(options: FeedOptions) {
-    const { source, budget, clock, random, log, notOlderThan, resyncMs } = options
+    const { source, budget, clock, random, log, notOlderThan, resyncMs, tooLargeRetryMs } = options
     this.#options = options
     this.#queue = new DeltaQueue<Seen>({
       keyOf: keyOfSeen,
@@ -57,6 +59,7 @@ export class Feed {
       log,
       initialResourceVersion: { notOlderThan },
       ...(resyncMs === undefined ? {} : { relistEveryMs: resyncMs }),
+      ...(tooLargeRetryMs === undefined ? {} : { tooLargeRetryMs }),
       onList: options.onList,
       onEvent: options.onEvent,
       errorHandler: (error) => this.#failed(error),

@@ -14,12 +14,14 @@ import type { EncodeRecord } from '../codec/codec.ts'
 import type { ListWatch } from '../watch/source.ts'
 import type { Popped } from '../watch/delta-queue.ts'
 import type { BridgeMetrics } from './bridge-metrics.ts'
+import { DigestWriter } from './digest-writer.ts'
 import { Feed } from './feed.ts'
 import { ForeignRecords } from './foreign-records.ts'
 import { MAX_LAST_STATES, readLastStates, type LastStates } from './last-states.ts'
 import { Outbox } from './outbox.ts'
 import { ProgressWriter, type ProgressIntervals } from './progress-writer.ts'
 import { Publisher } from './publisher.ts'
+import { Refusals } from './refusals.ts'
 import type { Seen } from './seen.ts'
 import type { ResourceHealth } from './status.ts'
 import { namingSuccessor } from './successor.ts'
@@ -45,7 +47,11 @@ export interface ResourceBridgeOptions {
   readonly coalesce: boolean
   /** A new list this often; undefined: never. Milliseconds. */
   readonly resyncMs: number | undefined
+  /** How long a resourceVersion that the cluster has not reached is asked for again. @default 60_000 */
+  readonly tooLargeRetryMs?: number
   readonly progressIntervals: ProgressIntervals
+  /** A digest of each partition this often; 0: never. Milliseconds. @default 600_000 */
+  readonly digestIntervalMs?: number
   readonly metrics: BridgeMetrics
   readonly clock: Clock
   readonly random: () => number
@@ -55,6 +61,7 @@ export interface ResourceBridgeOptions {
 interface Writing {
   readonly publisher: Publisher
   readonly progress: ProgressWriter
+  readonly digests: DigestWriter
 }
 
 type Barrier = Exclude<Popped<Seen>, { readonly kind: 'deltas' }>
@@ -74,9 +81,7 @@ export class ResourceBridge {
   readonly #options: ResourceBridgeOptions
   readonly #feeds: readonly Feed[]
   #writing: Writing | undefined
-  // Feeds, by their place in `#feeds`: which are refused and why, and which have watched at all.
-  readonly #refusals = new Map<number, string>()
-  readonly #watched = new Set<number>()
+  readonly #refusals: Refusals
   // All first lists are appended; then acknowledged as well.
   #complete = false
   #synced = false
@@ -85,6 +90,7 @@ export class ResourceBridge {
     const { resource, sources, topic, metrics, namespaces } = options
     this.name = resourceName(resource)
     this.#options = options
+    this.#refusals = new Refusals({ named: options.named, isComplete: () => this.#complete })
     this.#feeds = sources.map(
       (source, n) =>
         new Feed({
@@ -106,7 +112,7 @@ export class ResourceBridge {
     return {
       name: this.name,
       synced: this.#synced,
-      degraded: this.#refusals.values().next().value,
+      degraded: this.#refusals.reason,
       watches: this.#feeds.map((feed) => feed.status()),
       writer: this.#writing?.progress.writerStatus(),
     }
@@ -124,7 +130,7 @@ export class ResourceBridge {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { topic, clock, progressIntervals } = this.#options
+    const { topic, clock, progressIntervals, digestIntervalMs = 600_000 } = this.#options
     const { leadership: lead } = this.#options
     const foreign = this.#foreignRecords(topic)
     await using outbox = new Outbox(lead.writer, {
@@ -150,15 +156,18 @@ export class ResourceBridge {
       },
     })
     const progress = new ProgressWriter({ topic, leadership, clock, intervals: progressIntervals })
-    this.#writing = { publisher, progress }
+    const digests = new DigestWriter({ topic, leadership, clock, intervalMs: digestIntervalMs })
+    const writing = { publisher, progress, digests }
+    this.#writing = writing
     try {
       await runAll(signal, [
         (both) => Promise.race([publisher.failure, aborted(both)]),
         (both) => Promise.race([progress.failure, aborted(both)]),
         (both) => foreign.run(both),
+        (both) => digests.run(both),
         ...this.#feeds.flatMap((feed) => [
           (both: AbortSignal) => feed.run(both),
-          (both: AbortSignal) => this.#pump(feed, { publisher, progress }, both),
+          (both: AbortSignal) => this.#pump(feed, writing, both),
         ]),
         (both) => this.#awaitSync(progress, both),
         (both) => this.#tick(both, progress),
@@ -166,7 +175,7 @@ export class ResourceBridge {
     } finally {
       for (const feed of this.#feeds) feed.dispose()
     }
-    await this.#flush(progress)
+    await this.#flush(writing)
   }
 
   #foreignRecords({ reader, index, options: { topic } }: ReadTopic): ForeignRecords {
@@ -181,23 +190,29 @@ export class ResourceBridge {
     })
   }
 
-  async #pump(feed: Feed, { publisher, progress }: Writing, signal: AbortSignal): Promise<void> {
+  async #pump(feed: Feed, writing: Writing, signal: AbortSignal): Promise<void> {
+    const { publisher, progress, digests } = writing
     await this.#deselect(feed, publisher, signal)
     for (;;) {
       const batch = await feed.popAll(signal)
       const deltas = batch.filter((popped) => popped.kind === 'deltas')
       await publisher.publish(deltas, (keys) => this.#lastStates(keys, signal))
-      if (deltas.length > 0) progress.noteChange()
+      if (deltas.length > 0) {
+        progress.noteChange()
+        digests.noteChange()
+      }
       // A barrier stands behind what was put before it; that more stands before it now makes it no less true.
-      for (const barrier of batch) if (barrier.kind !== 'deltas') this.#passed(barrier, feed, { publisher, progress })
+      for (const barrier of batch) if (barrier.kind !== 'deltas') this.#passed(barrier, feed, writing)
     }
   }
 
-  #passed(barrier: Barrier, feed: Feed, { publisher, progress }: Writing): void {
+  #passed(barrier: Barrier, feed: Feed, { publisher, progress, digests }: Writing): void {
     barrier.release()
     feed.reached(barrier.resourceVersion)
     if (barrier.kind === 'listed') this.#listed(publisher)
-    if (this.#complete) progress.reached(this.#feeds.map((each) => each.resourceVersion))
+    if (!this.#complete) return
+    progress.reached(this.#feeds.map((each) => each.resourceVersion))
+    digests.begin()
   }
 
   /** With a scope of fewer namespaces, what the topic holds of others has left the selection. */
@@ -236,7 +251,7 @@ export class ResourceBridge {
   }
 
   #showSynced(): void {
-    const isUp = this.#synced && this.#refusals.size === 0
+    const isUp = this.#synced && this.#refusals.reason === undefined
     this.#options.metrics.synced.set({ resource: this.name }, isUp ? 1 : 0)
   }
 
@@ -250,8 +265,11 @@ export class ResourceBridge {
     }
   }
 
-  async #flush(progress: ProgressWriter): Promise<void> {
-    if (this.#complete) progress.finish()
+  async #flush({ progress, digests }: Writing): Promise<void> {
+    if (this.#complete) {
+      progress.finish()
+      digests.finish()
+    }
     try {
       await progress.flush(AbortSignal.timeout(FLUSH_TIMEOUT_MS))
     } catch (cause) {
@@ -265,20 +283,14 @@ export class ResourceBridge {
     if (reason !== 'initial') this.#options.metrics.relists.inc({ resource: this.name, reason })
   }
 
-  /** A watch has brought something. A list alone mends no refusal: who may list and not watch would be refused again and again. */
   #heard(feed: number): void {
     const { metrics, clock } = this.#options
     metrics.watchLastEvent.set({ resource: this.name }, clock.now() / 1000)
-    this.#watched.add(feed)
-    if (this.#refusals.delete(feed)) this.#showSynced()
+    if (this.#refusals.heard(feed)) this.#showSynced()
   }
 
   #report(feed: number, error: KubedeltaError): void {
-    const permanent = error.code === 'forbidden' || error.code === 'unauthorized' || error.code === 'not-found'
-    if (!permanent) return
-    if (this.#options.named && !(this.#complete && this.#watched.has(feed))) throw error
-    if (!this.#refusals.has(feed)) this.#options.log.error('degraded', { error })
-    this.#refusals.set(feed, error.message)
+    if (this.#refusals.failed(feed, error)) this.#options.log.error('degraded', { error })
     this.#showSynced()
   }
 }

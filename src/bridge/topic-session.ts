@@ -5,7 +5,7 @@ import { abortable } from '../base/abort.ts'
 import { Backoff } from '../base/backoff.ts'
 import type { Clock } from '../base/clock.ts'
 import { hasCode, KubedeltaError } from '../base/errors.ts'
-import type { Control, Progress } from '../record/control.ts'
+import type { Control, DigestRecord, Progress } from '../record/control.ts'
 import type { Appended, Compression, TopicLog, TopicReader, TopicWriter } from '../topic/port.ts'
 import { checkIdentity, type Continuity, type WantedIdentity } from './identity-check.ts'
 import { Recovery, type RecoveryOptions } from './recover.ts'
@@ -53,9 +53,9 @@ export async function readTopic(
   signal: AbortSignal,
 ): Promise<ReadTopic> {
   const { connection, topic } = options
-  const index = new TopicIndex()
   const from = await connection.admin.offsets(topic, 'earliest', signal)
   const ends = await connection.admin.offsets(topic, 'latest', signal)
+  const index = new TopicIndex(ends.size)
   const recovery = new Recovery(index, from, { ...options, reader })
   await recovery.read(ends, signal)
   const read = { options, index, recovery, reader, partitions: ends.size }
@@ -181,20 +181,34 @@ async function outlastUnfenced(
 }
 
 /** What a control record says beyond who writes. */
-export type ControlContent = { readonly kind: 'fence' } | Pick<Progress, 'kind' | 'synced' | 'resourceVersion'>
+export type ControlContent =
+  | { readonly kind: 'fence' }
+  | Pick<Progress, 'kind' | 'synced' | 'resourceVersion'>
+  | Pick<DigestRecord, 'kind' | 'algorithm' | 'count' | 'digest'>
 
 /**
  * Appends a control record to every partition; resolves when all are acknowledged.
  * @throws as TopicWriter's `append`
  */
-export async function appendControl(
-  { options, partitions }: Pick<ReadTopic, 'options' | 'partitions'>,
-  { writer, epoch, streamId }: Pick<Leadership, 'writer' | 'epoch' | 'streamId'>,
+export function appendControl(
+  topic: Pick<ReadTopic, 'options' | 'partitions'>,
+  lead: Pick<Leadership, 'writer' | 'epoch' | 'streamId'>,
   content: ControlContent,
 ): Promise<readonly Appended[]> {
+  return appendControls(topic, lead, () => content)
+}
+
+/**
+ * Appends to each partition what is to be said of it, if anything is; all in one step. Resolves when all are acknowledged.
+ * @throws as TopicWriter's `append`
+ */
+export async function appendControls(
+  { options, partitions }: Pick<ReadTopic, 'options' | 'partitions'>,
+  { writer, epoch, streamId }: Pick<Leadership, 'writer' | 'epoch' | 'streamId'>,
+  contentOf: (partition: number) => ControlContent | undefined,
+): Promise<readonly Appended[]> {
   const { clusterId, cluster, holder, scope, policy, writtenSchemas, clock } = options
-  const control: Control = {
-    ...content,
+  const common = {
     clusterId,
     cluster,
     streamId,
@@ -207,6 +221,12 @@ export async function appendControl(
     policy,
     schemas: writtenSchemas,
   }
-  const records = [toControlRecord(control)]
-  return Promise.all(Array.from({ length: partitions }, (_, partition) => writer.append(partition, { records })))
+  const appends: Array<Promise<Appended>> = []
+  for (let partition = 0; partition < partitions; partition++) {
+    const content = contentOf(partition)
+    if (content === undefined) continue
+    const control: Control = { ...content, ...common }
+    appends.push(writer.append(partition, { records: [toControlRecord(control)] }))
+  }
+  return Promise.all(appends)
 }

@@ -6,10 +6,11 @@ import type { CandidateStatus, ResourceHealth } from '../bridge/status.ts'
 import { liveness, type Activity } from '../health/liveness.ts'
 import type { HealthCheck } from '../health/report.ts'
 import type { HealthSource } from '../health/server.ts'
+import { nameOfGroup } from './watch-groups.ts'
 
 export interface BridgeHealthOptions {
   /** API groups whose resources '*' would take, had discovery reached them. @default none */
-  readonly unreachableGroups?: readonly string[]
+  readonly unreachableGroups?: () => readonly string[]
 }
 
 /**
@@ -19,11 +20,8 @@ export interface BridgeHealthOptions {
 export function bridgeHealth(
   bridge: Pick<Bridge, 'health' | 'candidate'>,
   clock: Clock,
-  { unreachableGroups = [] }: BridgeHealthOptions = {},
+  { unreachableGroups = () => [] }: BridgeHealthOptions = {},
 ): HealthSource {
-  const groups = unreachableGroups.map((group): HealthCheck => {
-    return { name: `*.${group}`, ok: false, detail: 'degraded: discovery could not reach this group' }
-  })
   return {
     live: () => liveness(bridge.health().flatMap(activitiesOf), clock.now()),
     ready() {
@@ -38,7 +36,10 @@ export function bridgeHealth(
       }
       const waiting = resources.some(({ synced, degraded }) => !synced && degraded === undefined)
       const election = candidate === undefined ? [] : [checkOfElection(candidate)]
-      return { ok: started.ok && !waiting, checks: [started, ...election, ...resources.map(checkOf), ...groups] }
+      return {
+        ok: started.ok && !waiting,
+        checks: [started, ...election, ...resources.map(checkOf), ...unreachableGroups().map(checkOfGroup)],
+      }
     },
   }
 }
@@ -60,6 +61,10 @@ function checkOfElection({ role, holder }: CandidateStatus): HealthCheck {
     default:
       return role satisfies never
   }
+}
+
+function checkOfGroup(group: string): HealthCheck {
+  return { name: nameOfGroup(group), ok: false, detail: 'degraded: discovery could not reach this group' }
 }
 
 function checkOf({ name, synced, degraded }: ResourceHealth): HealthCheck {

@@ -160,6 +160,13 @@ export const options = {
     description: 'Publishes every update, also those that a later one replaces while they wait for the broker',
     ...ofTopics,
   },
+  digestInterval: {
+    type: 'duration',
+    placeholder: 'DURATION',
+    default: '10m',
+    description: 'Says on the topics this often what they hold, for caches and verify --digest to compare; 0 for never',
+    ...ofTopics,
+  },
   adoptTopic: { type: 'boolean', description: 'Go on with topics that another cluster has written', ...ofTopics },
   applyScopeChange: {
     type: 'boolean',

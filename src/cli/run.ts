@@ -10,17 +10,21 @@ import { createBridgeMetrics } from '../bridge/bridge-metrics.ts'
 import { recordSchema } from '../codec/avro.ts'
 import { encodeRecord } from '../codec/codec.ts'
 import { SchemaStore } from '../codec/schema-source.ts'
+import { CatalogueWatch } from '../kube/catalogue-watch.ts'
+import { discover } from '../kube/discovery.ts'
 import { readClusterId } from '../kube/identity.ts'
 import { SchemaRegistry } from '../registry/registry.ts'
-import { createHttpSource } from '../watch/http-source.ts'
 import { bridgeHealth } from './bridge-health.ts'
 import type { RunOptions } from './command-options.ts'
 import type { CommandContext } from './context.ts'
+import { lastingSources } from './lasting-sources.ts'
 import { openCluster, untilStarted } from './open-cluster.ts'
 import { openElection } from './open-election.ts'
 import { openHealth } from './open-health.ts'
 import { openLog } from './open-log.ts'
 import { resolveResources } from './resolve-resources.ts'
+import { followSelections } from './selections.ts'
+import { watchGroups } from './watch-groups.ts'
 
 /**
  * Writes what happens to the selected objects to their topics until the signal aborts.
@@ -31,8 +35,14 @@ export async function run(options: RunOptions, context: CommandContext): Promise
   await using cluster = await openCluster(options, context)
   const resources = resolveResources(options, cluster.catalogue)
   const takesAll = options.resources.some(({ resource }) => resource === '*')
-  const unreachableGroups = takesAll ? cluster.catalogue.unreachableGroups : []
-  for (const group of unreachableGroups) log.error('degraded: discovery could not reach a group', { group })
+  const catalogue = new CatalogueWatch({
+    discover: (both) => discover(cluster.client, both),
+    catalogue: cluster.catalogue,
+    everyMs: DISCOVERY_INTERVAL_MS,
+    always: takesAll,
+    clock,
+    log,
+  })
   const clusterId =
     options.clusterId ??
     (await untilStarted(() => readClusterId(cluster.client, signal), { timeoutMs: options.startupTimeoutMs, context }))
@@ -42,6 +52,7 @@ export async function run(options: RunOptions, context: CommandContext): Promise
   // A process id alone comes back: in a container it is always the same one.
   const holder = `${hostname()}_${randomUUID()}`
   const { credentials } = cluster
+  const bridgeMetrics = createBridgeMetrics(metrics, version, () => budget.used)
   await using election = options.leaderElect
     ? openElection(options, { credentials, cluster: options.cluster, identity: holder, metrics, context })
     : undefined
@@ -50,8 +61,8 @@ export async function run(options: RunOptions, context: CommandContext): Promise
     ...(election === undefined ? {} : { election: election.candidate }),
     connection,
     resources,
-    createSource: (selected, namespace) =>
-      createHttpSource({ ...selected, client: cluster.client, namespace, broken: 'show' }),
+    selections: followSelections(options, catalogue),
+    createSource: lastingSources({ client: cluster.client, catalogue, clock }),
     clusterId,
     holder,
     replicationFactor: options.replicationFactor ?? -1,
@@ -59,21 +70,31 @@ export async function run(options: RunOptions, context: CommandContext): Promise
     resyncMs: options.resyncMs,
     coalesce: !options.noCoalesce,
     budget,
-    metrics: createBridgeMetrics(metrics, version, () => budget.used),
+    metrics: bridgeMetrics,
     clock,
     random: Math.random,
     log,
   })
   await using health = await openHealth({
     listen: options.metricsListen,
-    source: bridgeHealth(bridge, clock, { unreachableGroups }),
+    source: bridgeHealth(bridge, clock, {
+      unreachableGroups: () => (takesAll ? catalogue.current.unreachableGroups : []),
+    }),
     metrics,
     log,
   })
   log.info('starting', { cluster: options.cluster, clusterId, to: options.to, resources: resources.length })
-  await runAll(signal, [(both) => bridge.run(both), ...(health === undefined ? [] : [health.run.bind(health)])])
+  await runAll(signal, [
+    (both) => bridge.run(both),
+    (both) => catalogue.run(both),
+    ...(takesAll ? [(both: AbortSignal) => watchGroups(catalogue, { synced: bridgeMetrics.synced, log }, both)] : []),
+    ...(health === undefined ? [] : [health.run.bind(health)]),
+  ])
   log.info('stopped')
 }
+
+/** Changes of definitions are noticed at once where the bridge may watch them. */
+const DISCOVERY_INTERVAL_MS = 60_000
 
 type Codec = Pick<BridgeOptions, 'encoderFor' | 'writtenSchemas' | 'schemas' | 'fetchSchema'>
 

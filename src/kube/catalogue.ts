@@ -44,6 +44,15 @@ export function withVerbs(resource: Resource, verbs: readonly [...string[], stri
   )
 }
 
+/** Whether a cluster serves a collection; `unknown` where its group could not be reached. */
+export type Presence = 'served' | 'gone' | 'unknown'
+
+/** Whether any version of a collection is served, whatever can be done with it. */
+export function presenceOf(catalogue: Catalogue, { group, resource }: Pick<Resource, 'group' | 'resource'>): Presence {
+  if (catalogue.resources.some((each) => each.group === group && each.resource === resource)) return 'served'
+  return catalogue.unreachableGroups.includes(group) ? 'unknown' : 'gone'
+}
+
 /** Every collection that can be listed and watched, once, in its preferred version. */
 export function listableResources(catalogue: Catalogue): readonly Resource[] {
   const seen = new Set<string>()

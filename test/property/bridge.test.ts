@@ -2,7 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { FakeSource } from '../../src/testing/fake-source.ts'
-import { BridgeHarness, type Line, type RunningBridge } from '../support/bridge-harness.ts'
+import { BridgeHarness, TOPIC, type Line, type RunningBridge } from '../support/bridge-harness.ts'
+import { checkDigests, WrittenRecords } from '../support/written-digests.ts'
+
+/** Several in each history. */
+const DIGESTS = { digestIntervalMs: 15_000 }
 
 type Action =
   | { readonly kind: 'put'; readonly name: string; readonly drop: boolean }
@@ -31,14 +35,19 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
 )
 
-test('after any history the topic equals the cluster, in the order of each object, each change once', async () => {
+test('after any history the topic equals the cluster, in the order of each object, each change once, and each digest its place', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(action, { maxLength: 25 }), async (actions) => {
       const t = new BridgeHarness()
       // At 0, where no apiserver ever is, a list could not be told from one that may be anything.
       t.source = new FakeSource({ resourceVersion: 1 })
-      let running = t.start({}, { partitions: 2 })
-      for (const each of actions) running = await perform(t, running, each)
+      let running = t.start(DIGESTS, { partitions: 2 })
+      const written = new WrittenRecords(t.log, TOPIC)
+      for (const each of actions) {
+        // Before it is compacted.
+        written.note()
+        running = await perform(t, running, each)
+      }
       // Changes that no watch has told about are found by a list, which a newer history than any watch has seen brings about.
       t.source.advanceTo(Number(t.source.resourceVersion) + 1)
       t.source.resetWatch()
@@ -46,6 +55,8 @@ test('after any history the topic equals the cluster, in the order of each objec
       assert.ok(t.equals(), 'topic equals cluster')
       assertHistory(t.lines())
       await running.stop()
+      written.note()
+      checkDigests(written.records())
     }),
     { numRuns: 2_000 },
   )
@@ -79,7 +90,7 @@ async function perform(t: BridgeHarness, running: RunningBridge, action: Action)
       return running
     case 'restart':
       await running.stop()
-      return t.start({}, { partitions: 2 })
+      return t.start(DIGESTS, { partitions: 2 })
     case 'settle':
       await settle(t, running)
       return running

@@ -74,6 +74,8 @@ export class BridgeHarness {
       writtenSchemas: {},
       schemas,
       resyncMs: undefined,
+      // Control records are counted; who wants digests asks for them.
+      digestIntervalMs: 0,
       budget,
       metrics: createBridgeMetrics(metrics, '0.0.0', () => budget.used),
       clock,

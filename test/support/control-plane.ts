@@ -1,6 +1,6 @@
 // Starts a real Kubernetes control plane (etcd, kube-apiserver, optionally kube-controller-manager) on loopback ports.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:https'
 import { join } from 'node:path'
 import { startChild } from './child.ts'
@@ -57,6 +57,12 @@ export interface ControlPlane extends AsyncDisposable {
   resumeApiserver(): void
   pauseEtcd(): void
   resumeEtcd(): void
+  /** Copies what etcd holds now, while nothing else goes on. */
+  saveEtcd(): void
+  /** Puts the last copy in the place of what etcd holds: all servers are killed and started again. */
+  restoreEtcd(): Promise<void>
+  /** Starts one more apiserver, on the same etcd or on a way to it. Disposing kills it. */
+  startAnother(etcdEndpoint?: string): Promise<AnotherApiserver>
   userToken(user: PlainUser): string
   /** Path of a kubeconfig with that user's token. */
   userKubeconfig(user: PlainUser): string
@@ -66,6 +72,13 @@ export interface ControlPlane extends AsyncDisposable {
   kubeconfigFor(name: string, token: string): string
   /** The last lines that the servers said. */
   log(): string
+}
+
+/** A second apiserver of the same cluster. */
+export interface AnotherApiserver extends AsyncDisposable {
+  /** Path of the cluster administrator's kubeconfig, by way of it. */
+  readonly kubeconfig: string
+  request(path: string, request?: ApiserverRequest): Promise<ApiserverAnswer>
 }
 
 /** Starts a control plane and waits until it is ready and has its namespaces default and kube-system. */
@@ -85,11 +98,11 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
   stack.defer(() => agent.destroy())
 
-  const etcd = stack.use(
-    await startChild(etcdBinary, etcdArgs(folder, etcdEndpoint, `http://127.0.0.1:${peerPort}`), {
+  const startEtcd = (): Promise<Child> =>
+    startChild(etcdBinary, etcdArgs(folder, etcdEndpoint, `http://127.0.0.1:${peerPort}`), {
       logFile: join(folder, 'etcd.log'),
-    }),
-  )
+    })
+  let etcd = await startEtcd()
   const apiserverFlags = [...apiserverArgsFor(files, etcdEndpoint, securePort), ...apiserverArgs]
   let apiserver: Child | undefined
   let manager: Child | undefined
@@ -123,6 +136,26 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       },
       { what: 'kube-apiserver', children: [etcd, apiserver] },
     )
+  }
+
+  async function startAnother(endpoint = etcdEndpoint): Promise<AnotherApiserver> {
+    await using own = new AsyncDisposableStack()
+    const [port = 0] = own.use(await reservePorts(1)).ports
+    const flags = [...apiserverArgsFor(files, endpoint, port), ...apiserverArgs]
+    const logFile = join(folder, `kube-apiserver-${port}.log`)
+    const child = own.use(await startChild(apiserverBinary, flags, { logFile }))
+    const url = `https://127.0.0.1:${port}`
+    const ask: AnotherApiserver['request'] = (path, what = {}) =>
+      askApiserver(new URL(path, url), { token: ADMIN_TOKEN, ...what }, { agent, ca: readFileSync(files.caFile) })
+    const isReady = async (): Promise<void> => {
+      const { status, body } = await ask('/readyz')
+      if (status !== 200) throw new Error(`/readyz says ${status}: ${body}`)
+    }
+    await ready(isReady, { what: 'another kube-apiserver', children: [etcd, child] })
+    const path = join(folder, `admin-${port}.kubeconfig`)
+    writeFileSync(path, kubeconfigText(url, files.caFile, 'admin', ADMIN_TOKEN), { mode: 0o600 })
+    const ownLife = own.move()
+    return { kubeconfig: path, request: ask, [Symbol.asyncDispose]: () => ownLife.disposeAsync() }
   }
 
   async function stopApiserver(): Promise<void> {
@@ -172,6 +205,22 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     resumeApiserver: () => running().signal('SIGCONT'),
     pauseEtcd: () => etcd.signal('SIGSTOP'),
     resumeEtcd: () => etcd.signal('SIGCONT'),
+    saveEtcd() {
+      // A copy of what a crash would leave: etcd recovers from its write-ahead log.
+      etcd.signal('SIGSTOP')
+      rmSync(join(folder, 'etcd-copy'), { recursive: true, force: true })
+      cpSync(join(folder, 'etcd'), join(folder, 'etcd-copy'), { recursive: true })
+      etcd.signal('SIGCONT')
+    },
+    async restoreEtcd() {
+      await running().kill()
+      await etcd.kill()
+      rmSync(join(folder, 'etcd'), { recursive: true })
+      cpSync(join(folder, 'etcd-copy'), join(folder, 'etcd'), { recursive: true })
+      etcd = await startEtcd()
+      await startApiserver()
+    },
+    startAnother,
     userToken,
     userKubeconfig: (user) => kubeconfigFor(user, userToken(user)),
     async tokenFor(serviceAccount, namespace) {

@@ -81,7 +81,7 @@ describe('readiness of a bridge', () => {
   test('shows a group that discovery could not reach, and does not wait for it', async () => {
     const t = new BridgeHarness()
     const { running } = await watching(t)
-    const health = bridgeHealth(running.bridge, t.clock, { unreachableGroups: ['metrics.example.com'] })
+    const health = bridgeHealth(running.bridge, t.clock, { unreachableGroups: () => ['metrics.example.com'] })
     const { ok, checks } = health.ready()
     assert.equal(ok, true)
     assert.deepEqual(checks.at(-1), {
