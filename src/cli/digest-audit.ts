@@ -31,6 +31,7 @@ export type DigestVerdict =
  *
  * A key with a newer record behind the digest may be missing before it, because compaction keeps the last record alone. What it was at
  * the digest says the `previous` of the first record behind it, as long as nothing is missing there: a gap in the offsets tells.
+ * A tombstone without a DELETED, where nothing is missing, is another producer's: what it took away counts as missing.
  */
 export class DigestAudit {
   readonly #held = new Map<string, DigestedObject>()
@@ -58,6 +59,7 @@ export class DigestAudit {
       wanted: { count, digest },
       current: this.#sum.copy(),
       met: new Set(),
+      takenAway: new Map(),
       nextOffset: offset + 1,
       isKnown: true,
     }
@@ -66,7 +68,10 @@ export class DigestAudit {
   take(record: AuditedRecord): void {
     const key = record.kind === 'present' ? record.object.key : record.key
     const before = this.#held.get(key)
-    if (this.#newest !== undefined) noteFirst(this.#newest, key, before, record.previous)
+    if (this.#newest !== undefined) {
+      noteFirst(this.#newest, key, before, record.previous)
+      noteTaken(this.#newest, record, before)
+    }
     if (before !== undefined) this.#sum.remove(before)
     if (record.kind === 'present') {
       this.#sum.add(record.object)
@@ -80,9 +85,11 @@ export class DigestAudit {
   verdict(streamId: string | undefined): DigestVerdict {
     const newest = this.#newest
     if (newest === undefined || newest.streamId !== streamId) return { kind: 'none' }
-    const { asOf, wanted, isKnown } = newest
+    const { asOf, wanted, isKnown, takenAway } = newest
     if (!isKnown) return { kind: 'unknown', asOf }
-    const current = newest.current.sum()
+    const left = newest.current.copy()
+    for (const object of takenAway.values()) left.remove(object)
+    const current = left.sum()
     return { kind: isSameSum(wanted, current) ? 'same' : 'different', asOf, wanted, current }
   }
 }
@@ -95,6 +102,8 @@ interface Pending {
   readonly current: Digest
   /** Keys with a record behind the digest. */
   readonly met: Set<string>
+  /** Key -> what it held, of keys whose last record is a tombstone that no DELETED stands before. */
+  readonly takenAway: Map<string, DigestedObject>
   /** Of the record that has to come next, unless one was compacted away. */
   nextOffset: number
   isKnown: boolean
@@ -111,4 +120,9 @@ function noteFirst(
   if (before !== undefined || previous === null) return
   if (previous === undefined) pending.isKnown = false
   else pending.current.add({ key, ...previous })
+}
+
+function noteTaken({ takenAway }: Pending, record: AuditedRecord, before: DigestedObject | undefined): void {
+  if (record.kind === 'present') takenAway.delete(record.object.key)
+  else if (record.previous === undefined && before !== undefined) takenAway.set(record.key, before)
 }

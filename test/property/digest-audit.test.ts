@@ -63,6 +63,22 @@ test('a lost record shows, unless the key changed again before the digest', () =
   )
 })
 
+test('a tombstone of another producer behind the digest shows, until its key is written again', () => {
+  fc.assert(
+    fc.property(history, fc.constantFrom('a', 'b', 'c', 'd'), (steps, key) => {
+      const log = write([...steps, { what: 'set', key }, { what: 'digest', key: '' }])
+      const offset = log.length
+      const foreign: Logged = { offset, record: { kind: 'gone', key, previous: undefined } }
+      const verdict = audit([...log, foreign]).verdict('stream')
+      assert.ok(verdict.kind === 'different')
+      assert.equal(verdict.current.count, verdict.wanted.count - 1)
+      const object = { key, uid: 'again', resourceVersion: '1000' }
+      const again: Logged = { offset: offset + 1, record: { kind: 'present', object, previous: null } }
+      assert.equal(audit([...log, foreign, again]).verdict('stream').kind, 'same')
+    }),
+  )
+})
+
 test('a digest of another stream or algorithm says nothing', () => {
   const other = new DigestAudit()
   other.takeDigest({ ...digestRecord(new Digest()), algorithm: 'other/1' }, 0)
