@@ -22,7 +22,8 @@ export interface PassRange {
  * The batches that are passed, in order.
  *
  * A damaged batch may be wrong about where it ends, so the next batch decides; the last one of several is left for the next fetch, which
- * shows it beside what follows.
+ * shows it beside what follows. An intact one is believed even where it ends behind `endOffset`: a broker takes note of that end before
+ * it reads the log (kafka.cluster.Partition.readRecords), and what is written meanwhile comes along.
  */
 export function passable(batches: readonly RawBatch[], range: PassRange): readonly PassedBatch[] {
   return withoutDamagedEnd(batches)
@@ -32,13 +33,19 @@ export function passable(batches: readonly RawBatch[], range: PassRange): readon
 
 function withoutDamagedEnd(batches: readonly RawBatch[]): readonly RawBatch[] {
   const last = batches.at(-1)
-  if (batches.length < 2 || last === undefined) return batches
+  if (last === undefined) return batches
   const others = batches.slice(0, -1)
-  return isIntact(last.bytes, 0, last.header) ? [...others, { ...last, isIntact: true }] : others
+  if (isIntact(last.bytes, 0, last.header)) return [...others, { ...last, isIntact: true }]
+  return others.length === 0 ? batches : others
 }
 
-function offsetBehind({ header }: RawBatch, next: RawBatch | undefined, { position, endOffset }: PassRange): number {
+function offsetBehind(
+  { header, isIntact: isBelieved }: RawBatch,
+  next: RawBatch | undefined,
+  { position, endOffset }: PassRange,
+): number {
   const { baseOffset, nextOffset } = header
+  if (isBelieved === true) return nextOffset
   const limit = next?.header.baseOffset ?? endOffset
   if (nextOffset > baseOffset && nextOffset <= limit) return nextOffset
   // One by one, where nothing follows that would tell: slow, and no record is passed over unseen.

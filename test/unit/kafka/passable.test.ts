@@ -67,6 +67,15 @@ describe('of the batches of a fetch', () => {
     ])
   })
 
+  test('an intact one that ends behind the end as the broker told it is passed as a whole', async () => {
+    assert.deepEqual(places(await fetched(1), { position: 10, endOffset: 11 }), [[10, 12]])
+    assert.deepEqual(places(await fetched(3), { position: 10, endOffset: 13 }), [
+      [10, 12],
+      [12, 14],
+      [14, 16],
+    ])
+  })
+
   test('a damaged one alone is passed one offset at a time, where it says more than there is', async () => {
     const bytes = await fetched(1, { 0: setDelta(1_000) })
     assert.deepEqual(places(bytes, { position: 10, endOffset: 12 }), [[10, 11]])
