@@ -5,6 +5,7 @@ import { connect as connectTls } from 'node:tls'
 import { Kafka, logLevel, type ISocketFactoryArgs, type LogEntry } from 'kafkajs'
 import { KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
+import { Frames } from './frames.ts'
 import { ClientCredentials, type KafkaSecurity, type KafkaTls } from './security.ts'
 
 /** One connection that kafkajs has yet to make; `connect` also asks for the broker's versions and authenticates. */
@@ -25,6 +26,10 @@ export interface DoorConnection {
   send<T>(call: DoorCall<T>): Promise<T>
   readonly socket?: Socket
   readonly requestQueue: DoorQueue
+  /** Takes what the socket received. */
+  processData: (chunk: Buffer) => void
+  /** What it keeps of an answer that is not whole. */
+  chunks: readonly Buffer[]
 }
 
 /** What kafkajs wants to know of a request; `encode` may return anything that looks like its Encoder. */
@@ -104,8 +109,11 @@ export function openKafkajs(options: DoorOptions): KafkajsDoor {
       await credentials.refresh()
       const connectionPool = await parts.buildPool({ host, port })
       const broker = parts.createBroker({ connectionPool, logger: parts.logger, nodeId: null })
-      const queue = broker.connectionPool.pool[0]?.requestQueue
-      if (queue !== undefined) quiet(queue)
+      const connection = broker.connectionPool.pool[0]
+      if (connection !== undefined) {
+        quiet(connection.requestQueue)
+        frame(connection)
+      }
       return broker
     },
     async close() {
@@ -158,6 +166,7 @@ function privateParts(client: Kafka): PrivateParts {
       if (typeof member(member(connection, 'requestQueue'), 'scheduleCheckPendingRequests') !== 'function') {
         throw changed('requestQueue.scheduleCheckPendingRequests')
       }
+      if (typeof member(connection, 'processData') !== 'function') throw changed('connection.processData')
       if (!isBroker(broker)) throw changed('Broker.connect')
       return broker
     },
@@ -193,11 +202,35 @@ function quiet(queue: DoorQueue): void {
   }
 }
 
+/** Gives kafkajs whole answers, where it would keep the chunks of each and then glue them into a second copy. */
+function frame(connection: DoorConnection): void {
+  const frames = new Frames()
+  const takeWhole = connection.processData
+  connection.processData = function takeChunk(chunk) {
+    try {
+      frames.take(chunk, (answer) => {
+        // The empty rest of the answer before, which this one would be glued to.
+        connection.chunks = []
+        takeWhole.call(connection, answer)
+      })
+    } catch (error) {
+      // What follows cannot be made out; requests that wait hear of it by the socket.
+      connection.socket?.destroy(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+}
+
 interface SocketOptions {
   readonly sockets: Set<Socket>
   readonly tls: KafkaTls | undefined
   readonly timeoutMs: number
 }
+
+/**
+ * Where all sockets put what they receive, one at a time: it is copied into its answer before the call returns. A buffer a read would be
+ * as much memory as the answers once more, and V8 collects garbage by how much of that there is.
+ */
+const RECEIVED = Buffer.allocUnsafeSlow(256 * 1024)
 
 function trackedSocket(args: ISocketFactoryArgs, { sockets, tls, timeoutMs }: SocketOptions): Socket {
   const { host, port, onConnect } = args
@@ -205,9 +238,17 @@ function trackedSocket(args: ISocketFactoryArgs, { sockets, tls, timeoutMs }: So
     clearTimeout(deadline)
     onConnect()
   }
-  const socket = tls
-    ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...tls }, connected)
-    : connectPlain({ host, port }, connected)
+  const onread = {
+    buffer: RECEIVED,
+    callback: (length: number, buffer: Uint8Array): boolean => {
+      socket.emit('data', Buffer.from(buffer.buffer, buffer.byteOffset, length))
+      return true
+    },
+  }
+  const to = { host, port, onread }
+  const socket: Socket = tls
+    ? connectTls({ ...(isIP(host) ? {} : { servername: host }), ...tls, ...to }, connected)
+    : connectPlain(to, connected)
   const deadline = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs)
   // Requests are written whole; waiting to fill a packet only delays the next of a pipeline.
   socket.setNoDelay(true)

@@ -13,8 +13,30 @@ describe('CRC-32C', () => {
   ]
   for (const [name, bytes, sum] of known) test(`of ${name}`, () => assert.equal(crc32c(bytes), sum))
 
+  test('of many bytes is that of one after the other', () => {
+    const bytes = Buffer.from(Array.from({ length: 20_000 }, (_, index) => Math.imul(index, 2_654_435_761) >>> 24))
+    for (const [start, end] of [
+      [0, 4_095],
+      [0, 4_096],
+      [3, 4_099],
+      [1, 8_200],
+      [7, 20_000],
+    ] as const) {
+      assert.equal(crc32c(bytes, start, end), byteByByte(bytes.subarray(start, end)), `${start} to ${end}`)
+    }
+  })
+
   test('of a part is that of the part alone', () => {
     const bytes = Buffer.from('before 123456789 after')
     assert.equal(crc32c(bytes, 7, 16), 0xe3069283)
   })
 })
+
+function byteByByte(bytes: Buffer): number {
+  let crc = -1
+  for (const byte of bytes) {
+    crc ^= byte
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
+  }
+  return ~crc >>> 0
+}
