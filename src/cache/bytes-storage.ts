@@ -100,7 +100,7 @@ class BytesStorage<T> implements ObjectStorage<T> {
 }
 
 /** What goes into a slab; undefined for an entry that must be kept as it is. */
-function frameOf<T>({ key, namespace, name, uid, resourceVersion, bytes }: Entry<T>): Frame | undefined {
+function frameOf<T>({ key, namespace, name, uid, resourceVersion, bytes, room = 0 }: Entry<T>): Frame | undefined {
   if (bytes === undefined || resourceVersion === undefined) return undefined
   // Namespace and name are taken from the key later.
   const slash = key.indexOf('/')
@@ -112,7 +112,7 @@ function frameOf<T>({ key, namespace, name, uid, resourceVersion, bytes }: Entry
         key.length - slash - 1 === name.length &&
         key.endsWith(name)
   if (!isSplit || uid.length > MAX_TEXT_LENGTH || resourceVersion.length > MAX_TEXT_LENGTH) return undefined
-  return { uid, resourceVersion, bytes }
+  return { uid, resourceVersion, bytes, room }
 }
 
 /** Reads what it is asked for from its place, and nothing before. */

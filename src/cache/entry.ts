@@ -20,6 +20,11 @@ export interface Entry<T> {
   /** The JSON text that the object was read from; undefined for an object that was given parsed. */
   readonly bytes: Buffer | undefined
   /**
+   * How many bytes before `bytes` may be written over: both are given away then, and stay as the storage leaves them.
+   * @default undefined `bytes` are the owner's, who may write over them later
+   */
+  readonly room?: number | undefined
+  /**
    * The object, frozen all the way down: whoever got it cannot change the cache.
    * @throws KubedeltaError `corrupt` where `bytes` do not parse
    */
@@ -43,11 +48,12 @@ export function parsedEntry<T>(object: T, key: KeyFunction<T> = metaNamespaceKey
   }
 }
 
-/** An entry that holds bytes and parses them when someone first looks at the object. */
+/** An entry that holds bytes and parses them when someone first looks at the object. @param room see Entry */
 export function bytesEntry<T>(
   raw: Pick<RawObject, 'bytes' | 'namespace' | 'name' | 'uid' | 'resourceVersion'>,
+  room?: number,
 ): Entry<T> {
-  return new BytesEntry<T>(raw)
+  return new BytesEntry<T>(raw, room)
 }
 
 /** The same entry over a copy of its bytes, where it has any: what it was made of may be a slice of a buffer with another life. */
@@ -97,15 +103,17 @@ class BytesEntry<T> implements Entry<T> {
   readonly uid: string
   readonly resourceVersion: string
   readonly bytes: Buffer
+  readonly room: number | undefined
   #parsed: { readonly object: T } | undefined
 
-  constructor(raw: Pick<RawObject, 'bytes' | 'namespace' | 'name' | 'uid' | 'resourceVersion'>) {
+  constructor(raw: Pick<RawObject, 'bytes' | 'namespace' | 'name' | 'uid' | 'resourceVersion'>, room?: number) {
     this.key = keyOf(raw.namespace, raw.name)
     this.namespace = raw.namespace
     this.name = raw.name
     this.uid = raw.uid
     this.resourceVersion = raw.resourceVersion
     this.bytes = raw.bytes
+    this.room = room
   }
 
   get object(): T {

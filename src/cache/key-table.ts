@@ -28,6 +28,7 @@ export class KeyTable {
 
   /** The slot of a key, or ABSENT. */
   get(key: string): number {
+    if (this.#size === 0) return ABSENT
     const position = this.#find(key, hashOf(key))
     return position < 0 ? ABSENT : (this.#slots[position] ?? ABSENT)
   }
@@ -119,8 +120,19 @@ export const ABSENT = -1
 
 const MIN_POSITIONS = 8
 
+// A write looks its key up several times, in this table and that of the content beside it.
+let lastKey = ''
+let lastHash = 0
+
 /** FNV-1a over UTF-16 units, with murmur3's last step: its low bits alone choose the bucket. */
 function hashOf(key: string): number {
+  if (key === lastKey && key !== '') return lastHash
+  lastHash = freshHashOf(key)
+  lastKey = key
+  return lastHash
+}
+
+function freshHashOf(key: string): number {
   let hash = 0x81_1c_9d_c5
   for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01_00_01_93)
   hash = Math.imul(hash ^ (hash >>> 16), 0x85_eb_ca_6b)

@@ -5,6 +5,7 @@ import type { KubeRecord } from '../record/record.ts'
 import { avroReader, describeSchema, encodeAvro, readOwn, recordSchema } from './avro.ts'
 import type { AvroReader } from './avro.ts'
 import { decodeJson, encodeJson, type ObjectBytes } from './json.ts'
+import type { ObjectCheck } from './own-json.ts'
 import type { SchemaSource } from './schema-source.ts'
 
 /**
@@ -58,12 +59,13 @@ export class RecordDecoder {
   }
 
   /**
+   * @param check how much of an object in JSON is looked at; in the other forms it is looked at as text of any kind
    * @throws KubedeltaError `corrupt`
    * @throws KubedeltaError `unknown-schema`, with `fields.id` or `fields.fingerprint` of the schema that is missing; once the
    *   schema source has it, the same bytes decode
    */
-  decode(bytes: Buffer): KubeRecord {
-    if (bytes[0] === OPEN_BRACE) return decodeJson(bytes, this.#objects)
+  decode(bytes: Buffer, check: ObjectCheck = 'whole'): KubeRecord {
+    if (bytes[0] === OPEN_BRACE) return decodeJson(bytes, this.#objects, check)
     if (bytes[0] === CONFLUENT_MAGIC && bytes.length > CONFLUENT_HEAD_BYTES) {
       return this.#readerById(bytes.readUInt32BE(1))(bytes, CONFLUENT_HEAD_BYTES)
     }

@@ -5,7 +5,7 @@ import { parseRecord } from '../record/parse.ts'
 import type { KubeRecord } from '../record/record.ts'
 import { assertObject } from './avro.ts'
 import { splitObject } from './envelope.ts'
-import { readOwnJson } from './own-json.ts'
+import { readOwnJson, type ObjectCheck } from './own-json.ts'
 
 /**
  * Encodes a record as one line of JSON: the fields by name, `object` last and spliced in without being parsed.
@@ -33,12 +33,12 @@ export function encodeJson(record: KubeRecord): Buffer {
 export type ObjectBytes = 'copies' | 'slices'
 
 /**
- * Decodes a record from JSON. Fields may come in any order and with whitespace.
+ * Decodes a record from JSON. Fields may come in any order and with whitespace; then the object is looked at as a whole in any case.
  * @throws KubedeltaError `corrupt`
  */
-export function decodeJson(bytes: Buffer, objects: ObjectBytes = 'copies'): KubeRecord {
+export function decodeJson(bytes: Buffer, objects: ObjectBytes = 'copies', check: ObjectCheck = 'whole'): KubeRecord {
   const keep = objects === 'copies' ? copyOf : asItIs
-  return readOwnJson(bytes, keep) ?? decodeAnyJson(bytes, keep)
+  return readOwnJson(bytes, keep, check) ?? decodeAnyJson(bytes, keep)
 }
 
 /** As `decodeJson`, for JSON of any form. @throws KubedeltaError `corrupt` */

@@ -12,8 +12,13 @@ import type { Cause, KubeRecord, Operation } from '../record/record.ts'
  * both ways to the same answers.
  *
  * @param keep makes the record's object of the slice where it stands
+ * @param check how much of the object is looked at
  */
-export function readOwnJson(bytes: Buffer, keep: (slice: Buffer) => Buffer): KubeRecord | undefined {
+export function readOwnJson(
+  bytes: Buffer,
+  keep: (slice: Buffer) => Buffer,
+  check: ObjectCheck = 'whole',
+): KubeRecord | undefined {
   const read = cursor
   read.begin(bytes)
   const op = OPERATIONS.get(read.shared(OP))
@@ -30,10 +35,12 @@ export function readOwnJson(bytes: Buffer, keep: (slice: Buffer) => Buffer): Kub
   const uid = read.text(UID)
   const resourceVersion = read.text(RESOURCE_VERSION)
   const isFirst = read.isNull(PREVIOUS)
-  const previous = isFirst ? null : { uid: read.text(PREVIOUS_UID), resourceVersion: read.text(RESOURCE_VERSION) }
+  const previous = isFirst
+    ? null
+    : { uid: read.likely(PREVIOUS_UID, uid), resourceVersion: read.text(RESOURCE_VERSION) }
   const observedAt = read.integer(isFirst ? OBSERVED_AT : BEHIND_PREVIOUS)
   const epoch = read.integer(EPOCH)
-  const object = read.object(OBJECT, keep)
+  const object = read.object(OBJECT, keep, check)
   if (op === undefined || cause === undefined || object === undefined) return undefined
   // prettier-ignore
   return {
@@ -41,6 +48,14 @@ export function readOwnJson(bytes: Buffer, keep: (slice: Buffer) => Buffer): Kub
     observedAt, epoch, object,
   }
 }
+
+/**
+ * How much of a record's object is looked at.
+ *
+ * - `whole`: that it is one JSON object in UTF-8.
+ * - `ends`: that it begins and ends as one; for a record of which its writer is known to have looked at the rest.
+ */
+export type ObjectCheck = 'whole' | 'ends'
 
 /** What stands before a value, and the text that stood there last: most records repeat it. */
 interface SharedField {
@@ -64,6 +79,18 @@ class Cursor {
   /** The text behind `name`. */
   text(name: Buffer): string {
     const start = this.#beginText(name)
+    const end = this.#textEnd(start)
+    return this.#fits ? this.#bytes.toString('latin1', start, end) : ''
+  }
+
+  /** As `text`, for one that is likely to be this one. */
+  likely(name: Buffer, text: string): string {
+    const start = this.#beginText(name)
+    const behind = start + text.length
+    if (this.#fits && this.#bytes[behind] === QUOTE && this.#spells(text, start)) {
+      this.#at = behind + 1
+      return text
+    }
     const end = this.#textEnd(start)
     return this.#fits ? this.#bytes.toString('latin1', start, end) : ''
   }
@@ -117,7 +144,7 @@ class Cursor {
   }
 
   /** The last field's value; undefined where something did not fit. */
-  object(name: Buffer, keep: (slice: Buffer) => Buffer): Buffer | null | undefined {
+  object(name: Buffer, keep: (slice: Buffer) => Buffer, check: ObjectCheck): Buffer | null | undefined {
     this.#skip(name)
     const bytes = this.#bytes
     this.#bytes = EMPTY
@@ -125,6 +152,10 @@ class Cursor {
     const end = bytes.length - 1
     if (!this.#fits || bytes[end] !== CLOSE_BRACE) return undefined
     if (end - start === NULL.length && bytes.toString('latin1', start, end) === 'null') return null
+    if (check === 'ends') {
+      const hasEnds = end - start > 1 && bytes[start] === OPEN_BRACE && bytes[end - 1] === CLOSE_BRACE
+      return hasEnds ? keep(bytes.subarray(start, end)) : undefined
+    }
     if (!isCompactObject(bytes, start, end)) return undefined
     const object = bytes.subarray(start, end)
     return isUtf8(object) ? keep(object) : undefined
@@ -155,6 +186,13 @@ class Cursor {
     else this.#fits = false
   }
 
+  /** Whether the text stands there: one of printable ASCII without escapes, as `text` gives it. */
+  #spells(text: string, at: number): boolean {
+    const bytes = this.#bytes
+    for (let index = 0; index < text.length; index += 1) if (bytes[at + index] !== text.charCodeAt(index)) return false
+    return true
+  }
+
   #stands(text: Buffer, at: number): boolean {
     const bytes = this.#bytes
     for (let index = 0; index < text.length; index += 1) if (bytes[at + index] !== text[index]) return false
@@ -168,6 +206,7 @@ const cursor = new Cursor()
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
+const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const ZERO = 0x30
 const LETTER_N = 0x6e

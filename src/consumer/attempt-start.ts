@@ -7,10 +7,19 @@ import { Attempt, type AttemptOptions } from './attempt.ts'
 import type { RebuildReason } from './rebuild.ts'
 import type { Snapshots } from './snapshots.ts'
 import { lookAtTopic, type TopicLook } from './topic-look.ts'
+import { Vouched, whoIsVouched } from './vouched.ts'
 
 export interface AttemptStartOptions<T> extends Omit<
   AttemptOptions<T>,
-  'range' | 'look' | 'topicPartitions' | 'sinceMs' | 'leaderEpochs' | 'brokenBatches' | 'acceptsSlow' | 'signal'
+  | 'range'
+  | 'look'
+  | 'topicPartitions'
+  | 'sinceMs'
+  | 'leaderEpochs'
+  | 'brokenBatches'
+  | 'acceptsSlow'
+  | 'signal'
+  | 'vouched'
 > {
   readonly snapshots: Snapshots<T> | undefined
 }
@@ -36,13 +45,15 @@ export class AttemptStart<T> {
    * @throws KubedeltaError `topic-missing`, and as `lookAtTopic`
    */
   async begin(
-    { admin }: TopicLog,
+    log: TopicLog,
     { acceptsSlow, isResumable }: { readonly acceptsSlow: boolean; readonly isResumable: boolean },
     signal: AbortSignal,
   ): Promise<Attempt<T>> {
-    const { look, earliest } = await this.#look(admin, signal)
+    const { look, earliest } = await this.#look(log.admin, signal)
     const topicPartitions = earliest.size
-    const base = { ...this.#options, acceptsSlow, look, topicPartitions, signal }
+    const { topic } = this.#options
+    // What a snapshot begins behind the next control record says.
+    const base = { ...this.#options, acceptsSlow, look, topicPartitions, vouched: new Vouched(), signal }
     if (isResumable) {
       const resumed = await this.#resume(base, earliest)
       if (resumed !== undefined) return resumed
@@ -54,7 +65,8 @@ export class AttemptStart<T> {
       [...earliest].filter(([partition]) => partition < partitionCount && (wanted?.has(partition) ?? true)),
     )
     const range = { from, until: look.ends, partitionCount }
-    return new Attempt<T>({ ...base, range, sinceMs: look.atMs, leaderEpochs: new Map(), brokenBatches: 0 })
+    const vouched = await whoIsVouched(log, { topic, from, until: look.ends }, signal)
+    return new Attempt<T>({ ...base, vouched, range, sinceMs: look.atMs, leaderEpochs: new Map(), brokenBatches: 0 })
   }
 
   async #resume(

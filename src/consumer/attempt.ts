@@ -1,15 +1,18 @@
 // One reading of a topic and the content that comes of it: takes batches, and says when the topic must be read again.
 
 import type { Clock } from '../base/clock.ts'
-import { fromHeaders, isReservedKey, type Control } from '../record/control.ts'
+import { fromHeaders, isReservedKey, type Control, type DigestRecord } from '../record/control.ts'
+import { DIGEST_ALGORITHM } from '../record/digest.ts'
 import type { BrokenBatch, ReadBatch, StoredRecord } from '../topic/port.ts'
 import { checkControl } from './check-control.ts'
 import { Contact } from './contact.ts'
+import { sumOfPartition, type DigestChecks } from './digest-checks.ts'
 import { Intake, type IntakeOptions } from './intake.ts'
 import { beginReading, resourceVersionOf, stepReading } from './reading.ts'
 import type { Reading, ReadingInput, ReadingRange } from './reading.ts'
 import { contactLimitMs, type RebuildReason } from './rebuild.ts'
 import type { TopicLook } from './topic-look.ts'
+import type { Vouched } from './vouched.ts'
 
 export interface AttemptOptions<T> extends Omit<IntakeOptions<T>, 'partitionCount'> {
   readonly topic: string
@@ -25,6 +28,8 @@ export interface AttemptOptions<T> extends Omit<IntakeOptions<T>, 'partitionCoun
   readonly brokenBatches: number
   /** Whether a reading that took longer than tombstones last is good enough. */
   readonly acceptsSlow: boolean
+  readonly digests: DigestChecks
+  readonly vouched: Vouched
   readonly clock: Clock
 }
 
@@ -44,6 +49,10 @@ export class Attempt<T> {
   #topicId: string | undefined
   #deleteRetentionMs: number
   #brokenBatches: number
+  /** Partitions with broken batches. */
+  readonly #broken = new Set<number>()
+  /** Partition -> offset from which on what was read is the log's content for certain, wherever compaction had been before. */
+  readonly #exactFrom: Map<number, number>
   #records = 0
   #isTaking = false
   /**
@@ -59,6 +68,7 @@ export class Attempt<T> {
     this.topicPartitions = topicPartitions
     this.intake = new Intake({ ...options, partitionCount: range.partitionCount })
     this.#reading = beginReading(range)
+    this.#exactFrom = new Map(range.until)
     this.#contact = new Contact(range.from, sinceMs)
     this.#contact.heard(look.atMs, range.until)
     this.#leaderEpochs = new Map(leaderEpochs)
@@ -115,14 +125,16 @@ export class Attempt<T> {
     if (this.#isOutOfContact()) return 'cut-off'
     this.#isTaking = true
     const { partition, records, nextOffset, endOffset, leaderEpoch, broken } = batch
+    this.#noteGaps(batch)
+    const how = { check: this.#options.vouched.begin(batch), isGiven: batch.isGiven === true }
     for (const stored of records) {
       const key = stored.key.toString()
       if (isReservedKey(key)) {
-        const reason = await this.#takeControl(key, stored)
+        const reason = await this.#takeControl(key, stored, signal)
         if (reason !== undefined) return reason
       } else {
         this.#records += 1
-        const room = this.intake.take(key, stored)
+        const room = this.intake.take(key, stored, how)
         if (room !== undefined) await room
       }
     }
@@ -185,7 +197,13 @@ export class Attempt<T> {
     return undefined
   }
 
-  async #takeControl(key: string, stored: StoredRecord): Promise<RebuildReason | undefined> {
+  /** What is missing gave way to a later record of its key, and that stands somewhere before the end as it is now. */
+  #noteGaps({ partition, records, nextOffset, endOffset }: ReadBatch): void {
+    const { position = 0 } = this.#reading.partitions.get(partition) ?? {}
+    if (records.length < nextOffset - position) this.#exactFrom.set(partition, Math.max(nextOffset, endOffset))
+  }
+
+  async #takeControl(key: string, stored: StoredRecord, signal: AbortSignal): Promise<RebuildReason | undefined> {
     const { topic, resource, writer, schemas } = this.#options
     const { partition, offset } = stored
     const control = this.#readControl(key, stored)
@@ -195,13 +213,41 @@ export class Attempt<T> {
     // Any other stream is history, or an old leader's late word.
     if (this.#reading.control?.streamId === control.streamId) checkControl(control, { topic, resource })
     this.intake.noteEpoch(partition, control.epoch)
+    this.#options.vouched.note(control)
     if (schemas.learn(control.schemas)) await this.intake.retry()
     const after = resourceVersionOf(this.#reading)
     if (after !== undefined && after !== before && this.intake.isVisible) writer.bookmark(after)
-    return undefined
+    return control.kind === 'digest' ? this.#checkDigest(control, stored, signal) : undefined
   }
 
-  /** undefined for a digest, for what a later version writes, and for what cannot be read. */
+  /** The feed waits meanwhile, so that the cache stays as it is where the digest stands. */
+  async #checkDigest(
+    control: DigestRecord,
+    { partition, offset }: StoredRecord,
+    signal: AbortSignal,
+  ): Promise<RebuildReason | undefined> {
+    const { digests, writer } = this.#options
+    if (!this.#isComparable(control, partition, offset)) {
+      digests.skip()
+      return undefined
+    }
+    const { partitionCount } = this.#reading
+    const current = await sumOfPartition(writer.entries(), { partition, partitionCount }, signal)
+    return digests.judge({ partition, offset, wanted: control, current })
+  }
+
+  #isComparable({ algorithm, streamId, partitions, asOf }: DigestRecord, partition: number, offset: number): boolean {
+    const { state, control, partitionCount } = this.#reading
+    if (algorithm !== DIGEST_ALGORITHM || streamId !== control?.streamId || partitions !== partitionCount) return false
+    if (!this.intake.isVisible || state !== 'Live' || !this.intake.isWhole(partition)) return false
+    // A snapshot says how many there were, not where.
+    if (this.#broken.has(partition) || this.#options.brokenBatches > 0) return false
+    // An old one tells of a log that may have been compacted since: where a key has a later record, it is another state that is missing.
+    const isFresh = this.#options.clock.now() - asOf <= MAX_DIGEST_AGE_MS
+    return isFresh && offset >= (this.#exactFrom.get(partition) ?? 0)
+  }
+
+  /** undefined for what a later version writes, and for what cannot be read. */
   #readControl(key: string, stored: StoredRecord): Control | undefined {
     try {
       return fromHeaders(key, stored.headers)
@@ -214,6 +260,7 @@ export class Attempt<T> {
   #passOver(partition: number, { baseOffset, nextOffset, error }: BrokenBatch): void {
     const { metrics, resource, topic, log } = this.#options
     this.#brokenBatches += 1
+    this.#broken.add(partition)
     metrics.unreadable.inc({ resource, reason: 'broken-batch' })
     if (this.#brokenBatches > LOGGED_BATCHES) return
     log.warn('record batch does not decode, its keys stay as they are', {
@@ -234,3 +281,6 @@ export class Attempt<T> {
 }
 
 const LOGGED_BATCHES = 20
+
+/** By the clocks of two machines. */
+const MAX_DIGEST_AGE_MS = 5 * 60 * 1_000

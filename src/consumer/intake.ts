@@ -8,7 +8,7 @@ import type { StoredRecord } from '../topic/port.ts'
 import { partitionOf } from '../topic/partition.ts'
 import { applyRecord, type ReplicaChange } from './apply.ts'
 import { DegradedKeys, type DegradedReason } from './degraded-keys.ts'
-import { readKeyRecord, type KeyRecord } from './key-record.ts'
+import { readKeyRecord, type KeyRecord, type TakenAs } from './key-record.ts'
 import type { ReplicaMetrics } from './replica-metrics.ts'
 import { schemaNameOf, type ReplicaSchemas } from './replica-schemas.ts'
 import type { Selection } from './selection.ts'
@@ -59,7 +59,7 @@ export class Intake<T> {
    * Takes a record that is no control record. A promise is to be awaited before the next one is taken.
    * @throws the signal's reason, by the promise
    */
-  take(key: string, stored: StoredRecord): Promise<void> | void {
+  take(key: string, stored: StoredRecord, how: TakenAs = {}): Promise<void> | void {
     const { keys, selection, partitionCount } = this.#options
     if (keys !== undefined && !keys.has(key)) return undefined
     if (selection !== undefined && !selection.admits(key)) return undefined
@@ -68,7 +68,18 @@ export class Intake<T> {
       this.#report('misplaced', key, stored, undefined)
       return undefined
     }
-    return this.#readAndApply(key, stored)
+    return this.#readAndApply(key, stored, how)
+  }
+
+  /** Whether it holds a partition as its log does: nothing is left out, and no key stands still at an older state. */
+  isWhole(partition: number): boolean {
+    const { keys, selection, partitionCount } = this.#options
+    if (keys !== undefined || selection !== undefined) return false
+    for (const [key, { reason }] of this.degraded.entries()) {
+      // Of a withheld object the identity is there.
+      if (reason !== 'withheld' && partitionOf(Buffer.from(key), partitionCount) === partition) return false
+    }
+    return true
   }
 
   /** Takes note of a leadership. */
@@ -87,7 +98,7 @@ export class Intake<T> {
     const { schemas } = this.#options
     for (const { key, record, later } of this.degraded.takeReadable((schema) => schemas.isKnown(schema))) {
       // Read late, but it stood before whatever epoch has been seen since.
-      await this.#readAndApply(key, record, 0)
+      await this.#readAndApply(key, record, { epoch: 0 })
       // Its last record still cannot be read: what was applied is its last good state.
       if (later !== undefined) this.degraded.put(key, later)
     }
@@ -106,11 +117,16 @@ export class Intake<T> {
     return staged.initDone(resourceVersion, signal)
   }
 
-  #readAndApply(key: string, stored: StoredRecord, epoch = this.#epochOf(stored.partition)): Promise<void> | void {
+  #readAndApply(
+    key: string,
+    stored: StoredRecord,
+    { epoch = this.#epochOf(stored.partition), ...how }: TakenAs & { readonly epoch?: number },
+  ): Promise<void> | void {
     const { schemas, resource, transform, selection } = this.#options
     let record: KeyRecord<T>
     try {
-      record = readKeyRecord<T>(key, stored, schemas.decoder, { resource, transform, selects: selection?.selects })
+      const selects = selection?.selects
+      record = readKeyRecord<T>(key, stored, schemas.decoder, { resource, transform, selects, ...how })
     } catch (caught) {
       const error = fromUnknown(caught, 'Cannot read record')
       const { id } = error.fields
@@ -134,7 +150,7 @@ export class Intake<T> {
     }
     // What came before with the same schema comes first.
     await this.retry()
-    await this.#readAndApply(key, stored)
+    await this.#readAndApply(key, stored, {})
   }
 
   #apply(record: KeyRecord<T>, stored: StoredRecord, epoch: number): Promise<void> | void {

@@ -3,6 +3,7 @@
 import { KubedeltaError } from '../base/errors.ts'
 import { bytesEntry, type Entry } from '../cache/entry.ts'
 import type { RecordDecoder } from '../codec/codec.ts'
+import type { ObjectCheck } from '../codec/own-json.ts'
 import { isJsonObject } from '../object/json-check.ts'
 import { copyOf } from '../object/json-text.ts'
 import { resourceName } from '../object/resource.ts'
@@ -49,7 +50,15 @@ export type KeyRecord<T> =
       readonly resourceVersion: string | undefined
     }
 
-export interface KeyRecordOptions<T> {
+/** How far a record is believed, and whose its memory is. */
+export interface TakenAs {
+  /** @default 'whole' */
+  readonly check?: ObjectCheck
+  /** What the record was read into is the cache's, to be kept and written to. @default false */
+  readonly isGiven?: boolean
+}
+
+export interface KeyRecordOptions<T> extends TakenAs {
   /** `deployments.apps`: records of any other collection are foreign. */
   readonly resource: string
   readonly transform: ((object: T) => T) | undefined
@@ -63,7 +72,7 @@ export interface KeyRecordOptions<T> {
  */
 export function readKeyRecord<T>(
   key: string,
-  { value, headers }: StoredRecord,
+  { value, headers }: Pick<StoredRecord, 'value' | 'headers'>,
   decoder: RecordDecoder,
   options: KeyRecordOptions<T>,
 ): KeyRecord<T> {
@@ -71,19 +80,24 @@ export function readKeyRecord<T>(
     const tombstone = parseTombstone(headers)
     return { kind: 'tombstone', key, epoch: tombstone?.epoch, resourceVersion: tombstone?.resourceVersion }
   }
-  const record = decodeChecked(key, value, decoder, options.resource)
-  return record.op === 'DELETED' ? deletedOf(key, record, options) : stateOf(key, record, options)
+  const record = decodeChecked(key, value, decoder, options)
+  return record.op === 'DELETED' ? deletedOf(key, record, options) : stateOf(key, record, value, options)
 }
 
 /**
- * Decodes a value, and checks that it is a record of this key and collection whose object is JSON.
+ * Decodes a value, and checks that it is a record of this key and collection whose object is JSON, as far as `check` says.
  * @throws KubedeltaError `corrupt`, `unknown-schema`; `topic-foreign` for a record of another collection
  */
-export function decodeChecked(key: string, value: Buffer, decoder: RecordDecoder, resource: string): KubeRecord {
-  const record = decoder.decode(value)
+export function decodeChecked(
+  key: string,
+  value: Buffer,
+  decoder: RecordDecoder,
+  { resource, check = 'whole' }: Pick<KeyRecordOptions<unknown>, 'resource' | 'check'>,
+): KubeRecord {
+  const record = decoder.decode(value, check)
   checkIdentity(key, record, resource)
-  // The JSON form was checked as a whole when it was cut apart.
-  if (record.object !== null && value[0] !== OPEN_BRACE) checkObject(record.object)
+  // The JSON form was checked when it was cut apart.
+  if (check === 'whole' && record.object !== null && value[0] !== OPEN_BRACE) checkObject(record.object)
   return record
 }
 
@@ -120,9 +134,17 @@ function checkObject(object: Buffer): void {
   )
 }
 
-function stateOf<T>(key: string, record: KubeRecord, { transform, selects }: KeyRecordOptions<T>): KeyRecord<T> {
+function stateOf<T>(
+  key: string,
+  record: KubeRecord,
+  value: Buffer,
+  { transform, selects, isGiven }: KeyRecordOptions<T>,
+): KeyRecord<T> {
   const { epoch, object, uid, resourceVersion } = record
-  const whole = entryOf<T>(record, object ?? identityOf(record))
+  // What stands before an object in its value was read: nobody needs it any more.
+  const isPart = isGiven === true && object !== null && object.buffer === value.buffer
+  const room = isPart ? object.byteOffset - value.byteOffset : undefined
+  const whole = entryOf<T>(record, object ?? identityOf(record), room)
   if (selects !== undefined && !isSelected(whole, selects))
     return { kind: 'unselected', key, epoch, uid, resourceVersion }
   const entry = transformed(whole, transform)
@@ -134,7 +156,7 @@ function deletedOf<T>(key: string, record: KubeRecord, { transform }: KeyRecordO
   let entry: Entry<T> | undefined
   try {
     // A copy: it goes to handlers, who may keep it, and would pin what was fetched with it.
-    entry = object === null ? undefined : transformed(entryOf<T>(record, copyOf(object)), transform)
+    entry = object === null ? undefined : transformed(entryOf<T>(record, copyOf(object), undefined), transform)
   } catch {
     // The delete itself is not lost: it goes on with the state that the cache holds.
     entry = undefined
@@ -142,8 +164,12 @@ function deletedOf<T>(key: string, record: KubeRecord, { transform }: KeyRecordO
   return { kind: 'deleted', key, epoch, uid, resourceVersion, finalStateUnknown, entry }
 }
 
-function entryOf<T>({ namespace, name, uid, resourceVersion }: KubeRecord, bytes: Buffer): Entry<T> {
-  return bytesEntry<T>({ bytes, namespace: namespace ?? '', name, uid, resourceVersion })
+function entryOf<T>(
+  { namespace, name, uid, resourceVersion }: KubeRecord,
+  bytes: Buffer,
+  room: number | undefined,
+): Entry<T> {
+  return bytesEntry<T>({ bytes, namespace: namespace ?? '', name, uid, resourceVersion }, room)
 }
 
 /** Stands for an object that had to be withheld: it exists, and this much is known of it. */

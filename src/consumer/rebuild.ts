@@ -11,6 +11,7 @@ import { hasCode } from '../base/errors.ts'
  * - `partitions-changed`: the bridge spreads its keys over another number of partitions.
  * - `cut-off`: what was deleted meanwhile may have left no trace, after more than half of delete.retention.ms without contact.
  * - `slow-rebuild`: the reading itself took longer than delete.retention.ms.
+ * - `digest-mismatch`: the cache held something else than the bridge said.
  */
 export type RebuildReason =
   | 'new-stream'
@@ -21,11 +22,12 @@ export type RebuildReason =
   | 'partitions-changed'
   | 'cut-off'
   | 'slow-rebuild'
+  | 'digest-mismatch'
 
 const CODES = ['topic-recreated', 'topic-missing', 'offset-out-of-range', 'log-truncated'] as const
 
 /** The reason that an error of a reader is; undefined where reading again would not mend it, or reading on does. */
-export function rebuildReasonOf(error: unknown): RebuildReason | undefined {
+export function rebuildReasonOf(error: unknown): (typeof CODES)[number] | undefined {
   return CODES.find((code) => hasCode(error, code))
 }
 

@@ -11,6 +11,8 @@ export interface ReplicaMetrics {
   readonly unreadable: CounterMetric
   readonly degradedKeys: GaugeMetric
   readonly rebuilds: CounterMetric
+  readonly digestChecks: CounterMetric
+  readonly diverged: GaugeMetric
   readonly snapshotReads: CounterMetric
   readonly snapshotWrites: CounterMetric
   readonly snapshotBytes: GaugeMetric
@@ -55,6 +57,16 @@ export function replicaMetrics(metrics: Metrics | undefined): ReplicaMetrics {
       'resource',
       'reason',
     ]),
+    digestChecks: metrics.counter(
+      'kubedelta_cache_digest_checks_total',
+      'Digests of the bridge compared with the cache: same, different, or skipped where they cannot be',
+      ['resource', 'result'],
+    ),
+    diverged: metrics.gauge(
+      'kubedelta_cache_diverged',
+      '1 while the cache differs from what the bridge says although its topic was read again, else 0',
+      ['resource'],
+    ),
     snapshotReads: metrics.counter(
       'kubedelta_cache_snapshot_reads_total',
       'Snapshots found on disk at a start: resumed, or why they were not',
@@ -92,6 +104,8 @@ const NOWHERE: ReplicaMetrics = {
   unreadable: NO_COUNTER,
   degradedKeys: NO_GAUGE,
   rebuilds: NO_COUNTER,
+  digestChecks: NO_COUNTER,
+  diverged: NO_GAUGE,
   snapshotReads: NO_COUNTER,
   snapshotWrites: NO_COUNTER,
   snapshotBytes: NO_GAUGE,

@@ -12,6 +12,7 @@ import type { Attempt } from './attempt.ts'
 import { AttemptStart } from './attempt-start.ts'
 import { partitionsChanged } from './check-control.ts'
 import type { DegradedReason } from './degraded-keys.ts'
+import { DigestChecks } from './digest-checks.ts'
 import { readAttempt } from './read-attempt.ts'
 import { resourceVersionOf, STATES, type ReplicaState } from './reading.ts'
 import type { ReplicaMetrics } from './replica-metrics.ts'
@@ -56,6 +57,7 @@ export class Replica<T> {
   readonly #options: ReplicaOptions<T>
   readonly #schemas: ReplicaSchemas
   readonly #snapshots: Snapshots<T> | undefined
+  readonly #digests: DigestChecks
   readonly #waiters = new Waiters()
   /** The reading under way; undefined before the topic was found. */
   #attempt: Attempt<T> | undefined
@@ -68,6 +70,7 @@ export class Replica<T> {
     this.#options = options
     // What is kept is copied into the cache's storage.
     this.#schemas = new ReplicaSchemas({ ...options, objects: 'slices' })
+    this.#digests = new DigestChecks(options)
     const { snapshot } = options
     this.#snapshots = snapshot && new Snapshots({ ...options, ...snapshot, schemas: this.#schemas })
   }
@@ -86,6 +89,11 @@ export class Replica<T> {
   /** Key -> why it is not at its last state. */
   degraded(): ReadonlyMap<string, DegradedReason> {
     return (this.#shown ?? this.#attempt)?.intake.degraded.reasons() ?? new Map()
+  }
+
+  /** Whether the content differs from what the bridge says although the topic was read again. */
+  get hasDiverged(): boolean {
+    return this.#digests.hasDiverged
   }
 
   /** Resolves once the state is this one or a later one. @throws the signal's reason; what ended the replica */
@@ -154,6 +162,7 @@ export class Replica<T> {
       ...this.#options,
       schemas: this.#schemas,
       snapshots: this.#snapshots,
+      digests: this.#digests,
     })
     for (let slow = 0; ;) {
       const attempt = await this.#begin(connection, { start, acceptsSlow: slow >= MAX_SLOW, backoff }, signal)
@@ -231,6 +240,7 @@ export class Replica<T> {
     const { offsets, asOf, contactAt } = this.status()
     metrics.lag.set({ resource }, offsets.toDo)
     metrics.degradedKeys.set({ resource }, (this.#shown ?? this.#attempt)?.intake.degraded.size ?? 0)
+    metrics.diverged.set({ resource }, this.hasDiverged ? 1 : 0)
     if (asOf !== undefined) metrics.asOf.set({ resource }, asOf / 1_000)
     if (contactAt !== undefined) metrics.contact.set({ resource }, contactAt / 1_000)
     this.#waiters.check()

@@ -68,6 +68,11 @@ export interface TopicCacheOptions<T> extends TopicSource, ReplicaCacheOptions<T
 export interface TopicCacheStatus extends ReplicaStatus {
   /** Key -> why it is not at its last state. */
   readonly degraded: ReadonlyMap<string, DegradedReason>
+  /**
+   * The cache differs from what the bridge says, and differed again after its topic was read again: the log has lost something. True
+   * until it is the same again.
+   */
+  readonly diverged: boolean
 }
 
 /**
@@ -185,7 +190,7 @@ export function createTopicCache<T>(options: TopicCacheOptions<T>, open: OpenTop
       hasRun = true
       await runAll(signal, [runHandlers, feed, (both) => runResync(writer, clock, both)])
     },
-    status: () => ({ ...replica.status(), degraded: replica.degraded() }),
+    status: () => ({ ...replica.status(), degraded: replica.degraded(), diverged: replica.hasDiverged }),
     whenState: (state, signal) => replica.whenState(state, signal),
     whenLive: (signal, { upstream = true } = {}) =>
       upstream ? replica.whenState('Live', signal) : replica.whenVisible(signal),

@@ -85,7 +85,7 @@ export function readEntry<T>(
     const { uid, resourceVersion } = parseTombstone(headers) ?? {}
     return { kind: 'tombstone', ...place, uid, resourceVersion, observedAt: timestampMs }
   }
-  const { object: bytes, ...record } = decodeChecked(key, value, decoder, resource)
+  const { object: bytes, ...record } = decodeChecked(key, value, decoder, { resource })
   let parsed: { readonly object: T } | undefined
   return {
     kind: 'record',

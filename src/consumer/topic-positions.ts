@@ -34,7 +34,7 @@ export interface TopicPositions {
  * Why a topic is read from its start: there were no positions (`first`), or what they say can no longer be trusted. `cut-off`: they are
  * older than half of delete.retention.ms, so that what was deleted since may have left no trace.
  */
-export type AnewReason = 'first' | Exclude<RebuildReason, 'slow-rebuild'>
+export type AnewReason = 'first' | Exclude<RebuildReason, 'slow-rebuild' | 'digest-mismatch'>
 
 /** Why these positions are not to be resumed from; undefined where they are. */
 export function whyAnew(positions: TopicPositions, { look, earliest }: TopicRange): AnewReason | undefined {

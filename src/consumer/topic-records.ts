@@ -178,7 +178,7 @@ class TopicRecords<T> implements AsyncIterable<RecordBatch<T>> {
   #afterFailure(error: unknown): 'later' {
     if (!this.#hasBegun) throw error
     const reason = rebuildReasonOf(error)
-    if (reason !== undefined && reason !== 'slow-rebuild') {
+    if (reason !== undefined) {
       if (this.#positions !== undefined) this.#forget(reason, error)
       return 'later'
     }

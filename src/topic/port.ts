@@ -111,11 +111,15 @@ export interface ReadBatch {
   readonly endOffset: number
   /** Leader epoch of the last batch passed; undefined where the log has no leaders or nothing was passed. */
   readonly leaderEpoch?: number
+  /** The producer that sent all of these records, decimal; absent where several did, where one did without an id, and where the log has none. */
+  readonly producerId?: string
+  /** The memory of keys and values is the caller's, to be kept and written to: nobody else reads it any more. @default false */
+  readonly isGiven?: boolean
   /** What was passed over because it does not decode; absent where everything did. */
   readonly broken?: readonly BrokenBatch[]
 }
 
-/** A record batch with a wrong checksum, or with records that do not decode. */
+/** A record batch with a wrong checksum, or with records that do not decode; in the embedded log a single record. */
 export interface BrokenBatch {
   readonly baseOffset: number
   /** Behind its last record. */

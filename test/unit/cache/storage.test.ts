@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { bytesEntry, type Entry } from '../../../src/cache/entry.ts'
 import { bytesStorage } from '../../../src/cache/bytes-storage.ts'
 import { objectStorage } from '../../../src/cache/object-storage.ts'
 import { openStorage } from '../../../src/cache/open-storage.ts'
@@ -13,6 +14,24 @@ objectStorageConformance({ name: 'object', create: () => objectStorage() })
 function put(storage: ObjectStorage<Thing>, name: string, text = ''): number {
   const entry = thingEntry(name, '1', { text })
   return storage.put(entry, entry.key)
+}
+
+function identified({ namespace, name, uid, resourceVersion = '', bytes }: Entry<Thing>): {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly resourceVersion: string
+  readonly bytes: Buffer | undefined
+} {
+  return { namespace, name, uid, resourceVersion, bytes }
+}
+
+/** In a buffer of its own of 1 MiB. */
+function givenEntry(name: string): Entry<Thing> {
+  const { bytes = Buffer.alloc(0), ...named } = identified(thingEntry(name, '1', { text: 'x'.repeat(1_000) }))
+  const received = Buffer.allocUnsafeSlow(1 << 20)
+  bytes.copy(received, 200)
+  return bytesEntry<Thing>({ ...named, bytes: received.subarray(200, 200 + bytes.length) }, 200)
 }
 
 describe('the memory of bytes', () => {
@@ -45,6 +64,27 @@ describe('the memory of bytes', () => {
       assert.equal(storage.entry(slot).name, `p${index}`)
       assert.equal(storage.entry(slot).object.text.length, 20_000)
     }
+  })
+
+  test('of a buffer that was given is not copied, and goes with what is in it', () => {
+    const storage = bytesStorage<Thing>()
+    const received = Buffer.allocUnsafeSlow(1 << 20)
+    const text = 'x'.repeat(1_000)
+    const slots = Array.from({ length: 500 }, (_, index) => {
+      const { bytes = Buffer.alloc(0), ...named } = identified(thingEntry(`p${index}`, '1', { text }))
+      const start = index * 1_500 + 200
+      bytes.copy(received, start)
+      const entry = bytesEntry<Thing>({ ...named, bytes: received.subarray(start, start + bytes.length) }, 200)
+      return storage.put(entry, entry.key)
+    })
+    assert.equal(storage.usage().reservedBytes, received.length)
+    for (const [index, slot] of slots.entries()) assert.equal(storage.entry(slot).object.metadata.name, `p${index}`)
+    const before = storage.entry(slots[499] ?? -1)
+    for (const slot of slots) storage.release(slot)
+    const one = storage.put(givenEntry('other'), 'shop/other')
+    assert.equal(storage.usage().reservedBytes, 1 << 20)
+    assert.equal(storage.entry(one).object.metadata.name, 'other')
+    assert.equal(before.object.text, text)
   })
 
   test('a large object goes as it came', () => {
