@@ -39,7 +39,10 @@ export async function fillTopic(options: FillOptions): Promise<Filled> {
   const { signal } = new AbortController()
   const encode = encodeRecord({ kind: options.format })
   await using log = await connect(`kafka://${brokers}`, { signal })
-  await log.admin.create(topicSpec({ topic, partitions }), signal)
+  const spec = topicSpec({ topic, partitions })
+  // Every reader is to meet the same records: nothing is compacted between them.
+  const config = new Map([...spec.config, ['min.compaction.lag.ms', '3600000']])
+  await log.admin.create({ ...spec, config }, signal)
   await using writer = await log.openWriter({ topic, transactionalId: `kubedelta/${topic}`, compression, signal })
   let bytes = 0
   let window: Array<Promise<unknown>> = []
@@ -54,7 +57,7 @@ export async function fillTopic(options: FillOptions): Promise<Filled> {
     window = []
   }
   await Promise.all(window)
-  const progress = progressOf(options)
+  const progress = progressOf(options, writer.producerId)
   const control = {
     key: Buffer.from(controlKey(progress)),
     value: null,
@@ -178,14 +181,14 @@ function smallOf(round: number, metadata: Identity): object {
   return { kind: 'Pod', apiVersion: 'v1', metadata, status: { phase: round % 2 === 0 ? 'Running' : 'Pending' } }
 }
 
-function progressOf({ cluster, records, partitions }: FillOptions): Progress {
+function progressOf({ cluster, records, partitions }: FillOptions, producerId: string): Progress {
   return {
     kind: 'progress',
     clusterId: '4a3f1c52-0d2e-4c57-9e0f-0242ac120002',
     cluster,
     streamId: 'bench',
     epoch: 1,
-    producerId: '1',
+    producerId,
     holder: 'bench',
     asOf: START_MS + records,
     partitions,
