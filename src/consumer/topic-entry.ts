@@ -6,7 +6,7 @@ import type { Progress } from '../record/control.ts'
 import type { KubeRecord } from '../record/record.ts'
 import { parseTombstone } from '../record/tombstone.ts'
 import type { BrokenBatch, StoredRecord } from '../topic/port.ts'
-import { decodeChecked } from './key-record.ts'
+import { decodeChecked } from '../replica/key-record.ts'
 
 /** Where an entry stands. */
 export interface EntryPlace {

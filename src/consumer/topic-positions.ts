@@ -2,9 +2,9 @@
 
 import type { Control } from '../record/control.ts'
 import type { ReadBatch } from '../topic/port.ts'
-import { Contact } from './contact.ts'
-import { contactLimitMs, type RebuildReason } from './rebuild.ts'
-import type { TopicLook } from './topic-look.ts'
+import { Contact } from '../replica/contact.ts'
+import { contactLimitMs, type RebuildReason } from '../replica/rebuild.ts'
+import type { TopicLook } from '../replica/topic-look.ts'
 import type { TopicRange } from './topic-range.ts'
 
 /** How far one partition has been read. */

@@ -5,14 +5,14 @@ import { describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { createMetrics } from '../../../src/base/metrics.ts'
 import { parsedEntry } from '../../../src/cache/entry.ts'
-import { sumOfPartition } from '../../../src/consumer/digest-checks.ts'
+import { sumOfPartition } from '../../../src/replica/digest-checks.ts'
 import type { TopicCacheOptions } from '../../../src/consumer/topic-cache.ts'
 import type { DigestRecord } from '../../../src/record/control.ts'
 import { Digest, DIGEST_ALGORITHM } from '../../../src/record/digest.ts'
 import type { StoredRecord } from '../../../src/topic/port.ts'
 import { recordingLogger } from '../../conformance/recording-logger.ts'
 import { lyingLog, type Lie } from '../../support/lying-log.ts'
-import { progress, record, TopicHarness, type Pod, type RunningCache } from './support.ts'
+import { progress, record, TopicHarness, type Pod, type RunningCache } from '../consumer/support.ts'
 
 const HOUR_MS = 3_600_000
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { createSelection } from '../../../src/consumer/selection.ts'
+import { createSelection } from '../../../src/replica/selection.ts'
 import { topicCacheFactory } from '../../../src/consumer/topic-cache-factory.ts'
 import type { KubeRecord } from '../../../src/record/record.ts'
-import { progress, record, TopicHarness } from './support.ts'
+import { progress, record, TopicHarness } from '../consumer/support.ts'
 
 function labelled(name: string, resourceVersion: number, app: string, change: Partial<KubeRecord> = {}): KubeRecord {
   const metadata = {

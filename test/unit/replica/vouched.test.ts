@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { controlKey, toHeaders, type Progress } from '../../../src/record/control.ts'
 import type { ReadBatch, ReadOptions, TopicLog } from '../../../src/topic/port.ts'
-import { Vouched, whoIsVouched } from '../../../src/consumer/vouched.ts'
-import { progress } from './support.ts'
+import { Vouched, whoIsVouched } from '../../../src/replica/vouched.ts'
+import { progress } from '../consumer/support.ts'
 
 function controlOf(producerId: string, epoch = 1): Progress {
   return { ...progress(1), producerId, epoch }

@@ -6,8 +6,8 @@ import {
   refusalOf,
   type SnapshotHeader,
   type SnapshotWanted,
-} from '../../../src/consumer/snapshot-header.ts'
-import { progress, TOPIC } from './support.ts'
+} from '../../../src/replica/snapshot-header.ts'
+import { progress, TOPIC } from '../consumer/support.ts'
 
 const HOUR_MS = 3_600_000
 const NOW_MS = 1_000 * HOUR_MS

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { bytesEntry, type Entry } from '../../../src/cache/entry.ts'
-import { applyRecord, type ReplicaChange } from '../../../src/consumer/apply.ts'
-import type { KeyRecord } from '../../../src/consumer/key-record.ts'
+import { applyRecord, type ReplicaChange } from '../../../src/replica/apply.ts'
+import type { KeyRecord } from '../../../src/replica/key-record.ts'
 
 const key = 'shop/a'
 

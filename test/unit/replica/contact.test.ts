@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Contact } from '../../../src/consumer/contact.ts'
+import { Contact } from '../../../src/replica/contact.ts'
 
 function ends(...offsets: readonly number[]): ReadonlyMap<number, number> {
   return new Map(offsets.map((offset, partition) => [partition, offset]))

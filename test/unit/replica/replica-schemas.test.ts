@@ -5,11 +5,11 @@ import { silentLogger } from '../../../src/base/log.ts'
 import { createCache } from '../../../src/cache/cache.ts'
 import { recordSchema } from '../../../src/codec/avro.ts'
 import { encodeRecord } from '../../../src/codec/codec.ts'
-import { Replica } from '../../../src/consumer/replica.ts'
-import { replicaMetrics } from '../../../src/consumer/replica-metrics.ts'
-import { ReplicaSchemas, type FetchSchema } from '../../../src/consumer/replica-schemas.ts'
+import { Replica } from '../../../src/replica/replica.ts'
+import { replicaMetrics } from '../../../src/replica/replica-metrics.ts'
+import { ReplicaSchemas, type FetchSchema } from '../../../src/replica/replica-schemas.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
-import { progress, record, TopicHarness, type Pod } from './support.ts'
+import { progress, record, TopicHarness, type Pod } from '../consumer/support.ts'
 
 const never = new AbortController().signal
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { DegradedKeys } from '../../../src/consumer/degraded-keys.ts'
+import { DegradedKeys } from '../../../src/replica/degraded-keys.ts'
 import type { StoredRecord } from '../../../src/topic/port.ts'
 
 function stored(offset: number): StoredRecord {

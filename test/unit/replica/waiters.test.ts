@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { describe, test } from 'node:test'
-import { Waiters } from '../../../src/consumer/waiters.ts'
+import { Waiters } from '../../../src/replica/waiters.ts'
 
 const never = new AbortController().signal
 

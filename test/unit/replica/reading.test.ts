@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { beginReading, resourceVersionOf, stepReading } from '../../../src/consumer/reading.ts'
-import type { Reading, ReadingInput } from '../../../src/consumer/reading.ts'
-import { replicaStatus, type ReplicaStatus } from '../../../src/consumer/replica-status.ts'
+import { beginReading, resourceVersionOf, stepReading } from '../../../src/replica/reading.ts'
+import type { Reading, ReadingInput } from '../../../src/replica/reading.ts'
+import { replicaStatus, type ReplicaStatus } from '../../../src/replica/replica-status.ts'
 import type { Control, Fence, Progress } from '../../../src/record/control.ts'
-import { progress } from './support.ts'
+import { progress } from '../consumer/support.ts'
 
 function begin(targets: readonly number[], starts: readonly number[] = []): Reading {
   return beginReading({
