@@ -91,6 +91,10 @@ for (const state of ['runs', 'is down'] as const) {
     await remove('gone')
     await put('lost', 'later')
     await untilEqual(bridge, log)
+    const reached = states(log).at(-1)?.resourceVersion ?? ''
+    await ready(async () => assert.ok(BigInt(lastProgress(log)) >= BigInt(reached)), {
+      what: 'progress of the history that will be no more',
+    })
     const before = log.records(TOPIC).length
     const progress = lastProgress(log)
     if (state === 'is down') await bridge[Symbol.asyncDispose]()

@@ -117,7 +117,8 @@ async function makeService(name: string): Promise<void> {
 }
 
 async function equals(topic: TopicFollower, resource: string): Promise<void> {
-  await topic.untilEqual(await clusterState(story.plane, resource))
+  // After failures in a row a watch and the list behind it wait up to a minute each, as client-go's do.
+  await topic.untilEqual(await clusterState(story.plane, resource), 150_000)
   assertLives(topic.lines)
 }
 

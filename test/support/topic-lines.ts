@@ -80,8 +80,8 @@ export interface TopicFollower extends AsyncDisposable {
     what: string,
     timeoutMs?: number,
   ): Promise<readonly TopicLine[]>
-  /** Resolves once the topic holds exactly what the cluster holds, as it is when this is called. */
-  untilEqual(state: ReadonlyMap<string, Version>): Promise<void>
+  /** Resolves once the topic holds exactly what the cluster holds, as it is when this is called; `timeoutMs` as for `until`. */
+  untilEqual(state: ReadonlyMap<string, Version>, timeoutMs?: number): Promise<void>
 }
 
 /** Follows a topic that exists, from its beginning. */
@@ -139,8 +139,12 @@ export function followTopic(topic: TopicToRead): TopicFollower {
   return {
     lines,
     until,
-    async untilEqual(state) {
-      await until((all) => isSame(stateOf(all), state), `a topic equal to the cluster's ${state.size} objects`)
+    async untilEqual(state, timeoutMs) {
+      await until(
+        (all) => isSame(stateOf(all), state),
+        `a topic equal to the cluster's ${state.size} objects`,
+        timeoutMs,
+      )
     },
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM')
