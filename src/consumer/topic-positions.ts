@@ -5,7 +5,7 @@ import type { ReadBatch } from '../topic/port.ts'
 import { Contact } from '../replica/contact.ts'
 import { contactLimitMs, type RebuildReason } from '../replica/rebuild.ts'
 import type { TopicLook } from '../replica/topic-look.ts'
-import type { TopicRange } from './topic-range.ts'
+import type { TopicRange } from '../replica/topic-range.ts'
 
 /** How far one partition has been read. */
 export interface PartitionPosition {

@@ -14,7 +14,7 @@ import type { TopicEntry } from './topic-entry.ts'
 import { watchTopic, type TopicLookOptions } from '../replica/topic-look.ts'
 import { topicOf } from './topic-of.ts'
 import { PositionTracker, whyAnew, type AnewReason, type TopicPositions } from './topic-positions.ts'
-import { readRange } from './topic-range.ts'
+import { readRange } from '../replica/topic-range.ts'
 import { openTopicLog, type OpenTopicLog } from './topic-source.ts'
 
 export interface TopicRecordsOptions extends Omit<TopicSource, 'metrics'> {

@@ -1,12 +1,11 @@
 // Begins a reading of a topic: at its start, or where a snapshot stands that may be gone on from.
 
-import { hasCode, KubedeltaError } from '../base/errors.ts'
 import { partitionOf } from '../topic/partition.ts'
-import type { TopicAdmin, TopicLog } from '../topic/port.ts'
+import type { TopicLog } from '../topic/port.ts'
 import { Attempt, type AttemptOptions } from './attempt.ts'
 import type { RebuildReason } from './rebuild.ts'
 import type { Snapshots } from './snapshots.ts'
-import { lookAtTopic, type TopicLook } from './topic-look.ts'
+import { readRange } from './topic-range.ts'
 import { Vouched, whoIsVouched } from './vouched.ts'
 
 export interface AttemptStartOptions<T> extends Omit<
@@ -49,7 +48,7 @@ export class AttemptStart<T> {
     { acceptsSlow, isResumable }: { readonly acceptsSlow: boolean; readonly isResumable: boolean },
     signal: AbortSignal,
   ): Promise<Attempt<T>> {
-    const { look, earliest } = await this.#look(log.admin, signal)
+    const { look, earliest } = await readRange({ ...this.#options, admin: log.admin }, signal)
     const topicPartitions = earliest.size
     const { topic } = this.#options
     // What a snapshot begins behind the next control record says.
@@ -94,23 +93,5 @@ export class AttemptStart<T> {
       brokenBatches,
     })
     return (await snapshots.load(found, attempt)) ? attempt : undefined
-  }
-
-  async #look(
-    admin: TopicAdmin,
-    signal: AbortSignal,
-  ): Promise<{ readonly look: TopicLook; readonly earliest: ReadonlyMap<number, number> }> {
-    const { topic } = this.#options
-    try {
-      const look = await lookAtTopic({ ...this.#options, admin }, signal)
-      return { look, earliest: await admin.offsets(topic, 'earliest', signal) }
-    } catch (error) {
-      if (!hasCode(error, 'topic-missing')) throw error
-      throw new KubedeltaError(
-        'topic-missing',
-        `Cannot read topic ${topic}: wanted a topic that exists: start its bridge, create it with 'kubedelta topics apply', or name another one with 'topic'`,
-        { cause: error, fields: { topic } },
-      )
-    }
   }
 }

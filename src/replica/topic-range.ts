@@ -1,7 +1,7 @@
 // Asks what of a topic can be read now.
 
 import { hasCode, KubedeltaError } from '../base/errors.ts'
-import { lookAtTopic, type TopicLook, type TopicLookOptions } from '../replica/topic-look.ts'
+import { lookAtTopic, type TopicLook, type TopicLookOptions } from './topic-look.ts'
 
 /** What the log says of a topic when a reading begins. */
 export interface TopicRange {
