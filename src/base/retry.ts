@@ -15,7 +15,7 @@ export interface RetryOptions {
 }
 
 /**
- * Runs `attempt` until it succeeds.
+ * Runs `attempt` until it succeeds, waiting between attempts as long as the failure asks for (`fields.retryAfterMs`) at least.
  * @throws its first failure that is not retriable; the last retriable one when the time is up; the signal's reason
  */
 export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
@@ -38,7 +38,7 @@ export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptio
         if (!failure.retriable) throw failure
         last = failure
       }
-      await clock.sleep(backoff.delay(), both)
+      await clock.sleep(Math.max(backoff.delay(), askedDelay(last)), both)
     }
   } catch (error) {
     signal.throwIfAborted()
@@ -47,6 +47,10 @@ export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptio
     finished.abort()
     await timer
   }
+}
+
+function askedDelay({ fields: { retryAfterMs } }: KubedeltaError): number {
+  return typeof retryAfterMs === 'number' ? retryAfterMs : 0
 }
 
 /** The delays between attempts at a broker: 100 ms doubling to 2 s, jittered by half. */

@@ -47,6 +47,17 @@ describe('an attempt', () => {
     assert.equal(await retrying(attempt, { action: 'ask', clock: eagerClock(), signal, timeoutMs: 60_000 }), 4)
   })
 
+  test('is repeated no sooner than the failure asks for', async () => {
+    const throttled = new KubedeltaError('throttled', 'too many requests', { fields: { retryAfterMs: 7_000 } })
+    const clock = eagerClock()
+    const times: number[] = []
+    const attempt = async (): Promise<void> => {
+      if (times.push(clock.now()) < 3) throw throttled
+    }
+    await retrying(attempt, { action: 'ask', clock, signal, timeoutMs: 60_000 })
+    assert.deepEqual(times, [0, 7_000, 14_000])
+  })
+
   test('that cannot succeed is not repeated', async () => {
     const forbidden = new KubedeltaError('forbidden', 'not allowed')
     let attempts = 0
