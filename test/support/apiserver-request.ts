@@ -1,5 +1,6 @@
 // Sends one plain HTTPS request to an apiserver.
 
+import type { IncomingHttpHeaders } from 'node:http'
 import { request } from 'node:https'
 import type { Agent } from 'node:https'
 import { text } from 'node:stream/consumers'
@@ -16,6 +17,7 @@ export interface ApiserverRequest {
 
 export interface ApiserverAnswer {
   readonly status: number
+  readonly headers: IncomingHttpHeaders
   readonly body: string
 }
 
@@ -41,7 +43,8 @@ export async function askApiserver(
     })
     call.once('error', reject)
     call.once('response', (response) => {
-      text(response).then((answer) => resolve({ status: response.statusCode ?? 0, body: answer }), reject)
+      const { statusCode: status = 0, headers: answered } = response
+      text(response).then((answer) => resolve({ status, headers: answered, body: answer }), reject)
     })
     call.end(payload)
   })
