@@ -39,7 +39,8 @@ export interface ReflectorState {
   /** The server pages even what it could serve from a cache: it has none. */
   readonly paginatedResult: boolean
   /**
-   * The highest resourceVersion among objects of lists that did not end. They were handed over, so no later list may be older;
+   * The highest resourceVersion among objects that were handed over before a list or event had it as its own: those of lists that did
+   * not end, and what a watch from '' or '0' begins with. No later list may be older;
    * client-go needs no such rule as it keeps a list to itself until it is whole.
    */
   readonly floor: string

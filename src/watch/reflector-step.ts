@@ -180,7 +180,10 @@ function stepWatch(state: InPhase<'watching'>, input: ReflectorInput, context: S
       const { object } = input
       if (isForeign(object, context)) return { state, outputs: [skipped(object)] }
       const kind = input.kind === 'added' ? 'add' : input.kind === 'modified' ? 'update' : 'delete'
-      return { state: moved(state, object.resourceVersion, phase.moves || kind !== 'add'), outputs: [{ kind, object }] }
+      const moves = phase.moves || kind !== 'add'
+      // What a watch from '' or '0' begins with does not move the resourceVersion, yet was handed over as items of a list are.
+      const floor = moves ? state.floor : newerResourceVersion(state.floor, object.resourceVersion)
+      return { state: { ...moved(state, object.resourceVersion, moves), floor }, outputs: [{ kind, object }] }
     }
     case 'bookmark': {
       const { resourceVersion } = input

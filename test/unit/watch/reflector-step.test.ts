@@ -225,6 +225,15 @@ describe('resourceVersions of a watch', () => {
     assert.equal(take({ kind: 'modified', object: { ...POD, resourceVersion: '8' } }), '8')
     assert.equal(take({ kind: 'added', object: { ...POD, resourceVersion: '9' } }), '9')
   })
+
+  test('are no older in the next list than what a watch without a start began with', () => {
+    const context = { rules: { ...RULES, watchList: false }, nowMs: 0 }
+    const first = at({ kind: 'watching', events: 0, moves: false }, { lastSyncResourceVersion: '0' })
+    const { state } = step(first, { kind: 'added', object: POD }, context)
+    assert.equal(state.lastSyncResourceVersion, '0')
+    const { outputs } = step(state, { kind: 'relist', reason: 'requested' }, context)
+    assert.deepEqual(outputs.at(-1), { kind: 'list', request: { resourceVersion: '7', limit: 0 } })
+  })
 })
 
 test('an input that cannot come is a bug', () => {
