@@ -3,7 +3,6 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
 import { createMetrics } from '../src/base/metrics.ts'
 import { toControlRecord, toTopicRecords } from '../src/bridge/wire.ts'
@@ -14,6 +13,7 @@ import { entriesOf } from '../src/record/order.ts'
 import type { KubeRecord } from '../src/record/record.ts'
 import { topicSpec } from '../src/topic/plan.ts'
 import type { ReadBatch, ReadOptions, StoredRecord, TopicLog, TopicRecord } from '../src/topic/port.ts'
+import { timed } from './support/timed.ts'
 
 const OBJECTS = Number(process.argv[2] ?? 1_000_000)
 const BYTES = Number(process.argv[3] ?? 250)
@@ -158,20 +158,6 @@ function podAt(offset: number): KubeRecord {
     epoch: 1,
     object: Buffer.from(`${head.slice(0, -1)},"text":"${padding}"}`),
   }
-}
-
-/** How long it took, and the longest time in it that the event loop stood still. */
-async function timed(work: () => Promise<void>): Promise<string> {
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  const start = performance.now()
-  delay.enable()
-  await work()
-  // The last stop is seen when the loop turns again.
-  await turn()
-  await turn()
-  delay.disable()
-  const seconds = (performance.now() - start) / 1_000
-  return `${seconds.toFixed(2).padStart(6)} s, event loop held for ${(delay.max / 1e6).toFixed(0)} ms at most`
 }
 
 function print(line: string): void {

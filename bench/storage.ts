@@ -1,11 +1,11 @@
 // Measures what a cache costs by the way it keeps its objects, and how long it holds the event loop: `node --expose-gc bench/storage.ts [OBJECTS] [BYTES]`.
 
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
 import { createCache } from '../src/cache/cache.ts'
 import { bytesEntry, type Entry } from '../src/cache/entry.ts'
 import type { StorageMode } from '../src/cache/storage.ts'
 import type { CacheWriter } from '../src/cache/writer.ts'
+import { timed } from './support/timed.ts'
 
 const OBJECTS = Number(process.argv[2] ?? 1_000_000)
 const BYTES = Number(process.argv[3] ?? 250)
@@ -68,21 +68,6 @@ function entryOf(index: number, round: number): Entry<unknown> {
   const padding = 'x'.repeat(Math.max(0, BYTES - head.length - '"text":"",'.length))
   const bytes = Buffer.from(`${head.slice(0, -1)},"text":"${padding}"}`)
   return bytesEntry({ bytes, namespace, name, uid, resourceVersion })
-}
-
-/** How long it took, and the longest time in it that the event loop stood still. */
-async function timed(work: () => Promise<void>): Promise<string> {
-  gc?.()
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  const start = performance.now()
-  delay.enable()
-  await work()
-  // The last stop is seen when the loop turns again.
-  await turn()
-  await turn()
-  delay.disable()
-  const seconds = (performance.now() - start) / 1_000
-  return `${seconds.toFixed(2).padStart(6)} s, event loop held for ${(delay.max / 1e6).toFixed(0)} ms at most`
 }
 
 function memory(): NodeJS.MemoryUsage {

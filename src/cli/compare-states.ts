@@ -1,6 +1,8 @@
 // Compares what a cluster lists with what a topic holds, telling real differences from changes on their way.
 
+import { keyOf } from '../object/key.ts'
 import { compareResourceVersions } from '../object/resource-version.ts'
+import { textAt } from '../print/fields.ts'
 
 export interface State {
   readonly uid: string
@@ -42,6 +44,16 @@ export function compareStates(cluster: States, topic: States, listedAt: string):
 /** The missing keys whose object still exists, by a later list: nobody has deleted it, so the topic lacks it. */
 export function stillThere(missing: readonly string[], before: States, later: States): readonly string[] {
   return missing.filter((key) => before.get(key)?.uid === later.get(key)?.uid)
+}
+
+/** The states of these objects. */
+export function statesOf(objects: readonly unknown[]): States {
+  return new Map(
+    objects.map((object) => [
+      keyOf(textAt(object, 'metadata', 'namespace'), textAt(object, 'metadata', 'name')),
+      { uid: textAt(object, 'metadata', 'uid'), resourceVersion: textAt(object, 'metadata', 'resourceVersion') },
+    ]),
+  )
 }
 
 function byText(a: string, b: string): number {

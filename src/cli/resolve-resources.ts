@@ -1,25 +1,12 @@
 // Turns the names a user selected into the resources a cluster serves.
 
+import type { BridgedResource } from '../bridge/bridge-options.ts'
 import { KubedeltaError } from '../base/errors.ts'
 import { everything, findResource } from '../kube/catalogue.ts'
 import type { Catalogue } from '../kube/catalogue.ts'
 import { resourceName } from '../object/resource.ts'
 import type { Resource } from '../object/resource.ts'
 import type { ResourceSelection } from './resource-selections.ts'
-
-/** A resource with what is selected of it. */
-export interface SelectedResource {
-  readonly resource: Resource
-  /** Empty: all namespaces. */
-  readonly namespaces: readonly string[]
-  /** '' selects everything. */
-  readonly labelSelector: string
-  readonly fieldSelector: string
-  /** Partitions somebody asked for; undefined: 1 when the topic is created, any number that it has. */
-  readonly partitions: number | undefined
-  /** Whether it was named, rather than taken by '*': what is named and may not be listed ends the run. */
-  readonly named: boolean
-}
 
 export interface ResolveOptions {
   readonly resources: readonly ResourceSelection[]
@@ -35,8 +22,8 @@ export interface ResolveOptions {
  * @throws KubedeltaError `unknown-resource`; `usage` for a namespace of a cluster-scoped resource, one resource selected in two
  *   ways, or --partitions for a resource that is not selected
  */
-export function resolveResources(options: ResolveOptions, catalogue: Catalogue): readonly SelectedResource[] {
-  const selected = new Map<string, SelectedResource>()
+export function resolveResources(options: ResolveOptions, catalogue: Catalogue): readonly BridgedResource[] {
+  const selected = new Map<string, BridgedResource>()
   for (const selection of options.resources.filter(({ resource }) => resource !== '*')) {
     const resource = findResource(catalogue, selection.resource)
     const next = select(resource, selection, true)
@@ -55,16 +42,16 @@ export function resolveResources(options: ResolveOptions, catalogue: Catalogue):
   return withPartitions(selected, options.partitions, catalogue)
 }
 
-function select(resource: Resource, selection: ResourceSelection, named: boolean): SelectedResource {
+function select(resource: Resource, selection: ResourceSelection, named: boolean): BridgedResource {
   const { namespaces, labelSelector, fieldSelector, partitions } = selection
   return { resource, namespaces, labelSelector, fieldSelector, partitions, named }
 }
 
 function withPartitions(
-  selected: ReadonlyMap<string, SelectedResource>,
+  selected: ReadonlyMap<string, BridgedResource>,
   partitions: ReadonlyMap<string, number>,
   catalogue: Catalogue,
-): readonly SelectedResource[] {
+): readonly BridgedResource[] {
   const counts = new Map([...partitions].map(([name, count]) => [resourceName(findResource(catalogue, name)), count]))
   const unselected = [...counts.keys()].find((name) => !selected.has(name))
   if (unselected !== undefined) {
@@ -76,7 +63,7 @@ function withPartitions(
   return [...selected].map(([name, entry]) => ({ ...entry, partitions: counts.get(name) ?? entry.partitions }))
 }
 
-function isSameSelection(a: SelectedResource, b: SelectedResource): boolean {
+function isSameSelection(a: BridgedResource, b: BridgedResource): boolean {
   return (
     a.labelSelector === b.labelSelector &&
     a.fieldSelector === b.fieldSelector &&

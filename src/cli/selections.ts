@@ -2,11 +2,11 @@
 
 import { hasCode } from '../base/errors.ts'
 import type { BridgeOptions } from '../bridge/bridge.ts'
-import type { Selection } from '../bridge/bridge-options.ts'
+import type { BridgedResource, Selection } from '../bridge/bridge-options.ts'
 import { everything, findServed, presenceOf, type Catalogue } from '../kube/catalogue.ts'
 import type { CatalogueWatch } from '../kube/catalogue-watch.ts'
 import { resourceName, type Resource } from '../object/resource.ts'
-import { resolveResources, type ResolveOptions, type SelectedResource } from './resolve-resources.ts'
+import { resolveResources, type ResolveOptions } from './resolve-resources.ts'
 
 /**
  * The selections after the start.
@@ -29,7 +29,7 @@ export function followSelections(
 }
 
 interface AtStart {
-  readonly selected: readonly SelectedResource[]
+  readonly selected: readonly BridgedResource[]
   readonly excluded: ReadonlySet<string>
 }
 
@@ -39,7 +39,7 @@ export function selectionOf(options: ResolveOptions, catalogue: Catalogue, atSta
   const names = new Set(named.map(({ resource }) => resourceName(resource)))
   const wild = options.resources.find(({ resource }) => resource === '*')
   const excluded = new Set([...atStart.excluded, ...excludedBy(options, catalogue)])
-  const unnamed = (resource: Resource): SelectedResource | undefined => {
+  const unnamed = (resource: Resource): BridgedResource | undefined => {
     if (wild === undefined || names.has(resourceName(resource)) || excluded.has(resourceName(resource)))
       return undefined
     if (wild.namespaces.length > 0 && !resource.namespaced) return undefined

@@ -2,19 +2,19 @@
 
 import { fromUnknown, KubedeltaError } from '../base/errors.ts'
 import { quieter } from '../base/log.ts'
+import type { BridgedResource } from '../bridge/bridge-options.ts'
 import { topicCacheFactory } from '../consumer/topic-cache-factory.ts'
 import type { TopicCache } from '../consumer/topic-cache.ts'
 import { keyOf } from '../object/key.ts'
 import { resourceName } from '../object/resource.ts'
-import { textAt } from '../print/fields.ts'
 import { createHttpSource } from '../watch/http-source.ts'
 import type { ListWatch } from '../watch/source.ts'
 import type { VerifyOptions } from './command-options.ts'
-import { compareStates, stillThere, type State, type States } from './compare-states.ts'
+import { compareStates, statesOf, stillThere, type State, type States } from './compare-states.ts'
 import type { CommandContext } from './context.ts'
 import { openCluster, type OpenCluster } from './open-cluster.ts'
 import { openLog } from './open-log.ts'
-import { resolveResources, type SelectedResource } from './resolve-resources.ts'
+import { resolveResources } from './resolve-resources.ts'
 
 /**
  * Lists each resource, waits until its topic has come as far, and compares; a JSON line a resource on stdout, in
@@ -73,7 +73,7 @@ interface Verdict {
 }
 
 async function verifyOne(
-  selected: SelectedResource,
+  selected: BridgedResource,
   cache: TopicCache<unknown> | undefined,
   { cluster, signal }: Verification,
   { output }: CommandContext,
@@ -102,7 +102,7 @@ async function verifyOne(
 }
 
 function sourcesOf(
-  { resource, namespaces, labelSelector, fieldSelector }: SelectedResource,
+  { resource, namespaces, labelSelector, fieldSelector }: BridgedResource,
   cluster: OpenCluster,
 ): readonly ListWatch[] {
   const where = namespaces.length === 0 ? [undefined] : namespaces
@@ -140,19 +140,12 @@ async function listStates(
 }
 
 /** What the topic holds of the selection; a field selector has to be the bridge's own, since only the apiserver can apply it. */
-function heldStates(cache: TopicCache<unknown>, { namespaces, labelSelector: labels }: SelectedResource): States {
+function heldStates(cache: TopicCache<unknown>, { namespaces, labelSelector: labels }: BridgedResource): States {
   const lists =
     namespaces.length === 0
       ? [cache.list({ labels })]
       : namespaces.map((namespace) => cache.list({ namespace, labels }))
-  return new Map(
-    lists
-      .flat()
-      .map((object) => [
-        keyOf(textAt(object, 'metadata', 'namespace'), textAt(object, 'metadata', 'name')),
-        { uid: textAt(object, 'metadata', 'uid'), resourceVersion: textAt(object, 'metadata', 'resourceVersion') },
-      ]),
-  )
+  return statesOf(lists.flat())
 }
 
 const PAGE_SIZE = 500

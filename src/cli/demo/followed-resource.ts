@@ -7,7 +7,8 @@ import type { KubeRecord } from '../../record/record.ts'
 import type { SimulatedCluster } from '../../testing/index.ts'
 import type { TopicLog } from '../../topic/port.ts'
 import { RecordTally } from './record-tally.ts'
-import { differenceOf, statesOf, type Difference, type States } from './states.ts'
+import { statesOf, type States } from '../compare-states.ts'
+import { differenceOf, type Difference } from './states.ts'
 
 /** The name by which a log in a directory knows its cluster. */
 const CLUSTER = 'kubernetes'

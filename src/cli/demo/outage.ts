@@ -1,6 +1,6 @@
 // What a bridge that was killed has missed, and whether its successor has made it good.
 
-import type { State, States } from './states.ts'
+import type { State, States } from '../compare-states.ts'
 
 /** What happened to a resource while nobody wrote its topic. */
 export interface Missed {

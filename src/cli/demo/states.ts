@@ -1,15 +1,6 @@
-// What a cluster and a cache hold at one moment, and where they differ.
+// Where a cluster and a cache differ at one moment.
 
-import { keyOf } from '../../object/key.ts'
-import { textAt } from '../../print/fields.ts'
-
-export interface State {
-  readonly uid: string
-  readonly resourceVersion: string
-}
-
-/** Key -> what is there. */
-export type States = ReadonlyMap<string, State>
+import type { State, States } from '../compare-states.ts'
 
 /** Keys by how cluster and cache differ. */
 export interface Difference {
@@ -19,16 +10,6 @@ export interface Difference {
   readonly extra: readonly string[]
   /** Both have them, as another object or in another version. */
   readonly stale: readonly string[]
-}
-
-/** The states of these objects. */
-export function statesOf(objects: readonly unknown[]): States {
-  return new Map(
-    objects.map((object) => [
-      keyOf(textAt(object, 'metadata', 'namespace'), textAt(object, 'metadata', 'name')),
-      { uid: textAt(object, 'metadata', 'uid'), resourceVersion: textAt(object, 'metadata', 'resourceVersion') },
-    ]),
-  )
 }
 
 /** How a cache differs from its cluster, both at the same moment: what is on its way counts too. */

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { missedSince, totalMissed } from '../../../../src/cli/demo/outage.ts'
 import { NOTHING_RECOVERED } from '../../../../src/cli/demo/recovered.ts'
-import { differenceOf, type States } from '../../../../src/cli/demo/states.ts'
+import type { States } from '../../../../src/cli/compare-states.ts'
+import { differenceOf } from '../../../../src/cli/demo/states.ts'
 import { summarize, type EndedRun } from '../../../../src/cli/demo/summary.ts'
 
 /** `a/1@7`: key, uid, resourceVersion. */
