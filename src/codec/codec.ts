@@ -60,12 +60,13 @@ export class RecordDecoder {
 
   /**
    * @param check how much of an object in JSON is looked at; in the other forms it is looked at as text of any kind
+   * @param key the record's key where it is at hand, which makes decoding quicker; what it says is not believed
    * @throws KubedeltaError `corrupt`
    * @throws KubedeltaError `unknown-schema`, with `fields.id` or `fields.fingerprint` of the schema that is missing; once the
    *   schema source has it, the same bytes decode
    */
-  decode(bytes: Buffer, check: ObjectCheck = 'whole'): KubeRecord {
-    if (bytes[0] === OPEN_BRACE) return decodeJson(bytes, this.#objects, check)
+  decode(bytes: Buffer, check: ObjectCheck = 'whole', key?: string): KubeRecord {
+    if (bytes[0] === OPEN_BRACE) return decodeJson(bytes, this.#objects, check, key)
     if (bytes[0] === CONFLUENT_MAGIC && bytes.length > CONFLUENT_HEAD_BYTES) {
       return this.#readerById(bytes.readUInt32BE(1))(bytes, CONFLUENT_HEAD_BYTES)
     }

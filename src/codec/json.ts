@@ -36,9 +36,14 @@ export type ObjectBytes = 'copies' | 'slices'
  * Decodes a record from JSON. Fields may come in any order and with whitespace; then the object is looked at as a whole in any case.
  * @throws KubedeltaError `corrupt`
  */
-export function decodeJson(bytes: Buffer, objects: ObjectBytes = 'copies', check: ObjectCheck = 'whole'): KubeRecord {
+export function decodeJson(
+  bytes: Buffer,
+  objects: ObjectBytes = 'copies',
+  check: ObjectCheck = 'whole',
+  key?: string,
+): KubeRecord {
   const keep = objects === 'copies' ? copyOf : asItIs
-  return readOwnJson(bytes, keep, check) ?? decodeAnyJson(bytes, keep)
+  return readOwnJson(bytes, keep, check, key) ?? decodeAnyJson(bytes, keep)
 }
 
 /** As `decodeJson`, for JSON of any form. @throws KubedeltaError `corrupt` */

@@ -13,25 +13,20 @@ import type { Cause, KubeRecord, Operation } from '../record/record.ts'
  *
  * @param keep makes the record's object of the slice where it stands
  * @param check how much of the object is looked at
+ * @param key what the record stands under, where that is known: namespace and name are cut out of it instead of being decoded again
  */
 export function readOwnJson(
   bytes: Buffer,
   keep: (slice: Buffer) => Buffer,
   check: ObjectCheck = 'whole',
+  key = '',
 ): KubeRecord | undefined {
   const read = cursor
   read.begin(bytes)
-  const op = OPERATIONS.get(read.shared(OP))
-  const cause = CAUSES.get(read.shared(CAUSE))
-  const finalStateUnknown = read.flag(FINAL_STATE_UNKNOWN)
-  const initial = read.flag(INITIAL)
-  const cluster = read.shared(CLUSTER)
-  const group = read.shared(GROUP)
-  const version = read.shared(VERSION)
-  const resource = read.shared(RESOURCE)
-  const kind = read.shared(KIND)
-  const namespace = read.isNull(NAMESPACE.name) ? null : read.shared(NAMESPACE)
-  const name = read.text(NAME)
+  const head = read.sameHead() ?? readHead(read)
+  const slash = key.indexOf('/')
+  const namespace = read.isNull(NAMESPACE) ? null : read.likely(NAMESPACE, key.slice(0, Math.max(slash, 0)))
+  const name = read.likely(NAME, key.slice(slash + 1))
   const uid = read.text(UID)
   const resourceVersion = read.text(RESOURCE_VERSION)
   const isFirst = read.isNull(PREVIOUS)
@@ -41,12 +36,31 @@ export function readOwnJson(
   const observedAt = read.integer(isFirst ? OBSERVED_AT : BEHIND_PREVIOUS)
   const epoch = read.integer(EPOCH)
   const object = read.object(OBJECT, keep, check)
-  if (op === undefined || cause === undefined || object === undefined) return undefined
+  if (head === undefined || object === undefined) return undefined
+  const { op, cause, finalStateUnknown, initial, cluster, group, version, resource, kind } = head
   // prettier-ignore
   return {
     op, cause, finalStateUnknown, initial, cluster, group, version, resource, kind, namespace, name, uid, resourceVersion, previous,
     observedAt, epoch, object,
   }
+}
+
+/** The fields before the namespace, which most records of a topic have in common; undefined where they do not fit. */
+function readHead(read: Cursor): Head | undefined {
+  const op = OPERATIONS.get(read.shared(OP))
+  const cause = CAUSES.get(read.shared(CAUSE))
+  const finalStateUnknown = read.flag(FINAL_STATE_UNKNOWN)
+  const initial = read.flag(INITIAL)
+  const cluster = read.shared(CLUSTER)
+  const group = read.shared(GROUP)
+  const version = read.shared(VERSION)
+  const resource = read.shared(RESOURCE)
+  const kind = read.shared(KIND)
+  const bytes = read.passed()
+  if (op === undefined || cause === undefined || bytes === undefined) return undefined
+  const head = { bytes, op, cause, finalStateUnknown, initial, cluster, group, version, resource, kind }
+  read.keepHead(head)
+  return head
 }
 
 /**
@@ -56,6 +70,14 @@ export function readOwnJson(
  * - `ends`: that it begins and ends as one; for a record of which its writer is known to have looked at the rest.
  */
 export type ObjectCheck = 'whole' | 'ends'
+
+/** The first fields of a record, and the bytes that spell them. */
+interface Head extends Pick<
+  KubeRecord,
+  'op' | 'cause' | 'finalStateUnknown' | 'initial' | 'cluster' | 'group' | 'version' | 'resource' | 'kind'
+> {
+  readonly bytes: Buffer
+}
 
 /** What stands before a value, and the text that stood there last: most records repeat it. */
 interface SharedField {
@@ -69,11 +91,30 @@ class Cursor {
   #bytes: Buffer = EMPTY
   #at = 0
   #fits = false
+  /** The head that was read last, for each first letter of an operation. */
+  readonly #heads: Array<Head | undefined> = []
 
   begin(bytes: Buffer): void {
     this.#bytes = bytes
     this.#at = 0
     this.#fits = true
+  }
+
+  /** Passes a head that stood before the last record of the same operation too. */
+  sameHead(): Head | undefined {
+    const head = this.#heads[this.#bytes[OPERATION_AT] ?? 0]
+    if (head === undefined || !this.#stands(head.bytes, 0)) return undefined
+    this.#at = head.bytes.length
+    return head
+  }
+
+  keepHead(head: Head): void {
+    this.#heads[head.bytes[OPERATION_AT] ?? 0] = head
+  }
+
+  /** A copy of what was read until now; undefined where something did not fit. */
+  passed(): Buffer | undefined {
+    return this.#fits ? Buffer.from(this.#bytes.subarray(0, this.#at)) : undefined
   }
 
   /** The text behind `name`. */
@@ -171,11 +212,9 @@ class Cursor {
     let end = start
     for (; ; end += 1) {
       const byte = this.#bytes[end] ?? 0
-      if (byte === QUOTE) break
-      if (byte < FIRST_PRINTABLE || byte > LAST_PRINTABLE || byte === BACKSLASH) {
-        this.#fits = false
-        break
-      }
+      if (isPlain(byte)) continue
+      if (byte !== QUOTE) this.#fits = false
+      break
     }
     this.#at = end + 1
     return end
@@ -186,10 +225,13 @@ class Cursor {
     else this.#fits = false
   }
 
-  /** Whether the text stands there: one of printable ASCII without escapes, as `text` gives it. */
+  /** Whether the text stands there, and is one of printable ASCII without escapes, as `text` gives it. */
   #spells(text: string, at: number): boolean {
     const bytes = this.#bytes
-    for (let index = 0; index < text.length; index += 1) if (bytes[at + index] !== text.charCodeAt(index)) return false
+    for (let index = 0; index < text.length; index += 1) {
+      const byte = bytes[at + index] ?? 0
+      if (byte !== text.charCodeAt(index) || !isPlain(byte)) return false
+    }
     return true
   }
 
@@ -200,8 +242,13 @@ class Cursor {
   }
 }
 
+/** Printable ASCII that stands for itself in a text of JSON. */
+function isPlain(byte: number): boolean {
+  return byte >= FIRST_PRINTABLE && byte <= LAST_PRINTABLE && byte !== QUOTE && byte !== BACKSLASH
+}
+
 const EMPTY = Buffer.alloc(0)
-// Used and left within one call: nothing of it outlives that, but for the texts of shared fields.
+// Used and left within one call: nothing of it outlives that, but for heads and the texts of shared fields.
 const cursor = new Cursor()
 
 const QUOTE = 0x22
@@ -218,6 +265,8 @@ const TRUE = Buffer.from('true')
 const FALSE = Buffer.from('false')
 const NULL = Buffer.from('null')
 
+/** Where the first letter of the operation stands. */
+const OPERATION_AT = '{"op":"'.length
 const OP = sharedField('{"op":')
 const CAUSE = sharedField(',"cause":')
 const FINAL_STATE_UNKNOWN = Buffer.from(',"finalStateUnknown":')
@@ -227,7 +276,7 @@ const GROUP = sharedField(',"group":')
 const VERSION = sharedField(',"version":')
 const RESOURCE = sharedField(',"resource":')
 const KIND = sharedField(',"kind":')
-const NAMESPACE = sharedField(',"namespace":')
+const NAMESPACE = Buffer.from(',"namespace":')
 const NAME = Buffer.from(',"name":')
 const UID = Buffer.from(',"uid":')
 const RESOURCE_VERSION = Buffer.from(',"resourceVersion":')

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { hasCode } from '../../src/base/errors.ts'
 import { decodeAnyJson, decodeJson, encodeJson } from '../../src/codec/json.ts'
 import { readOwnJson } from '../../src/codec/own-json.ts'
+import { keyOf } from '../../src/object/key.ts'
 import { isCompactObject, isJsonObject } from '../../src/object/json-check.ts'
 import type { KubeRecord } from '../../src/record/record.ts'
 import { anyRecord } from '../unit/record/samples.ts'
@@ -106,12 +107,20 @@ function outcome(decode: () => KubeRecord): unknown {
   }
 }
 
+/** None, the right one, and one that spells what stands in the bytes, however damaged. */
+function keysOf({ namespace, name }: KubeRecord, bytes: Buffer): readonly string[] {
+  const spelt = /"namespace":(?:null|"(?<namespace>.*)"),"name":"(?<name>.*)","uid":/s.exec(bytes.toString('latin1'))
+  return ['', keyOf(namespace, name), keyOf(spelt?.groups?.['namespace'], spelt?.groups?.['name'] ?? '')]
+}
+
 test('a record reads the same by the quick way and by JSON.parse, whatever happened to its bytes', () => {
   fc.assert(
     fc.property(fc.oneof(plainRecord, anyRecord), damage, (record, changes) => {
       const bytes = damaged(encodeJson(record), changes)
-      const quick = readOwnJson(bytes, asItIs)
-      if (quick !== undefined) assert.deepEqual(quick, decodeAnyJson(bytes, asItIs))
+      for (const key of keysOf(record, bytes)) {
+        const quick = readOwnJson(bytes, asItIs, 'whole', key)
+        if (quick !== undefined) assert.deepEqual(quick, decodeAnyJson(bytes, asItIs), key)
+      }
       assert.deepEqual(
         outcome(() => decodeJson(bytes)),
         outcome(() => decodeAnyJson(bytes, asItIs)),
@@ -128,7 +137,11 @@ test('a record of plain text takes the quick way, one behind the other', () => {
   }))
   fc.assert(
     fc.property(fc.array(simple, { minLength: 1, maxLength: 4 }), (records) => {
-      for (const record of records) assert.deepEqual(readOwnJson(encodeJson(record), asItIs), record)
+      for (const record of records) {
+        assert.deepEqual(readOwnJson(encodeJson(record), asItIs), record)
+        const key = keyOf(record.namespace, record.name)
+        assert.deepEqual(readOwnJson(encodeJson(record), asItIs, 'whole', key), record)
+      }
     }),
     RUNS,
   )
