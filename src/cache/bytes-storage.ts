@@ -1,5 +1,6 @@
 // Keeps states of objects as JSON text outside the V8 heap.
 
+import { isKeyOf } from '../object/key.ts'
 import { bytesEntry, type Entry } from './entry.ts'
 import { Memo } from './memo.ts'
 import {
@@ -102,15 +103,8 @@ class BytesStorage<T> implements ObjectStorage<T> {
 /** What goes into a slab; undefined for an entry that must be kept as it is. */
 function frameOf<T>({ key, namespace, name, uid, resourceVersion, bytes, room = 0 }: Entry<T>): Frame | undefined {
   if (bytes === undefined || resourceVersion === undefined) return undefined
-  // Namespace and name are taken from the key later.
-  const slash = key.indexOf('/')
-  const isSplit =
-    slash <= 0
-      ? namespace === '' && name === key
-      : namespace.length === slash &&
-        key.startsWith(namespace) &&
-        key.length - slash - 1 === name.length &&
-        key.endsWith(name)
+  // Namespace and name are taken from the key later: the part before its first slash, and the rest.
+  const isSplit = Math.max(key.indexOf('/'), 0) === namespace.length && isKeyOf(key, namespace, name)
   if (!isSplit || uid.length > MAX_TEXT_LENGTH || resourceVersion.length > MAX_TEXT_LENGTH) return undefined
   return { uid, resourceVersion, bytes, room }
 }
@@ -120,6 +114,7 @@ class SlabEntry<T> implements Entry<T> {
   readonly key: string
   readonly #place: Place
   readonly #storage: BytesStorage<T>
+  #resourceVersion: string | undefined
   #parsed: { readonly object: T } | undefined
 
   constructor(key: string, place: Place, storage: BytesStorage<T>) {
@@ -143,7 +138,8 @@ class SlabEntry<T> implements Entry<T> {
   }
 
   get resourceVersion(): string {
-    return resourceVersionAt(this.#place)
+    // Asked for twice by whoever compares it.
+    return (this.#resourceVersion ??= resourceVersionAt(this.#place))
   }
 
   get bytes(): Buffer {

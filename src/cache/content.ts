@@ -44,12 +44,17 @@ export class Content<T> {
   /** Inserts or replaces; returns the slot that the key had. @param entry what stands in the slot */
   set(entry: Entry<T>, slot: number): number {
     const before = this.#keys.set(entry.key, slot)
-    if (before === slot) return before
-    for (const [name, table] of this.#tables) {
-      const error = tryIndex(table, name, { entry, slot, before })
-      if (error !== undefined) this.#onIndexError(name, entry.key, error)
-    }
+    this.#index(entry, slot, before)
     return before
+  }
+
+  /** As `set`, and the key stands behind all others from then on. */
+  move(entry: Entry<T>, slot: number): void {
+    const before = this.#keys.move(entry.key, slot)
+    if (before !== slot) return this.#index(entry, slot, before)
+    // In the lists of indexes it goes behind the others too.
+    for (const table of this.#tables.values()) table.delete(entry.key, slot)
+    this.#index(entry, slot, ABSENT)
   }
 
   /** Returns the slot that the key had. */
@@ -85,6 +90,14 @@ export class Content<T> {
 
   addTables(tables: ReadonlyMap<string, IndexTable<T>>): void {
     for (const [name, table] of tables) this.#tables.set(name, table)
+  }
+
+  #index(entry: Entry<T>, slot: number, before: number): void {
+    if (before === slot) return
+    for (const [name, table] of this.#tables) {
+      const error = tryIndex(table, name, { entry, slot, before })
+      if (error !== undefined) this.#onIndexError(name, entry.key, error)
+    }
   }
 }
 

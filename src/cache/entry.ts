@@ -48,12 +48,18 @@ export function parsedEntry<T>(object: T, key: KeyFunction<T> = metaNamespaceKey
   }
 }
 
-/** An entry that holds bytes and parses them when someone first looks at the object. @param room see Entry */
-export function bytesEntry<T>(
-  raw: Pick<RawObject, 'bytes' | 'namespace' | 'name' | 'uid' | 'resourceVersion'>,
-  room?: number,
-): Entry<T> {
-  return new BytesEntry<T>(raw, room)
+/** What an entry of bytes is made of. */
+export interface BytesOf extends Pick<RawObject, 'bytes' | 'namespace' | 'name' | 'uid' | 'resourceVersion'> {
+  /** See Entry. */
+  readonly room?: number | undefined
+}
+
+/**
+ * An entry that holds bytes and parses them when someone first looks at the object.
+ * @param key of namespace and name, where it is at hand
+ */
+export function bytesEntry<T>(raw: BytesOf, key: string = keyOf(raw.namespace, raw.name)): Entry<T> {
+  return new BytesEntry<T>(raw, key)
 }
 
 /** The same entry over a copy of its bytes, where it has any: what it was made of may be a slice of a buffer with another life. */
@@ -106,14 +112,14 @@ class BytesEntry<T> implements Entry<T> {
   readonly room: number | undefined
   #parsed: { readonly object: T } | undefined
 
-  constructor(raw: Pick<RawObject, 'bytes' | 'namespace' | 'name' | 'uid' | 'resourceVersion'>, room?: number) {
-    this.key = keyOf(raw.namespace, raw.name)
+  constructor(raw: BytesOf, key: string) {
+    this.key = key
     this.namespace = raw.namespace
     this.name = raw.name
     this.uid = raw.uid
     this.resourceVersion = raw.resourceVersion
     this.bytes = raw.bytes
-    this.room = room
+    this.room = raw.room
   }
 
   get object(): T {

@@ -42,13 +42,29 @@ export class KeyTable {
       this.#slots[position] = slot
       return before
     }
-    if (this.#end === this.#slots.length) this.#resize()
-    this.#slots[this.#end] = slot
-    this.#hashes[this.#end] = hash
-    this.#insert(hash, this.#end)
-    this.#end += 1
+    this.#append(hash, slot)
     this.#size += 1
     return ABSENT
+  }
+
+  /** As `set`, and the key is the last one in the order from then on. */
+  move(key: string, slot: number): number {
+    const hash = hashOf(key)
+    const position = this.#find(key, hash)
+    if (position < 0) {
+      this.#append(hash, slot)
+      this.#size += 1
+      return ABSENT
+    }
+    const before = this.#slots[position] ?? ABSENT
+    // As after a delete; where it was the last one already it stays.
+    if (position === this.#end - 1) {
+      this.#slots[position] = slot
+    } else {
+      this.#slots[position] = ABSENT
+      this.#append(hash, slot)
+    }
+    return before
   }
 
   /** Returns the slot it had. */
@@ -85,6 +101,14 @@ export class KeyTable {
       const slot = this.#slots[position] ?? ABSENT
       if (slot !== ABSENT && this.#keyOf(slot) === key) return position
     }
+  }
+
+  #append(hash: number, slot: number): void {
+    if (this.#end === this.#slots.length) this.#resize()
+    this.#slots[this.#end] = slot
+    this.#hashes[this.#end] = hash
+    this.#insert(hash, this.#end)
+    this.#end += 1
   }
 
   #insert(hash: number, position: number): void {

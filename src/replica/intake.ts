@@ -8,7 +8,7 @@ import type { StoredRecord } from '../topic/port.ts'
 import { partitionOf } from '../topic/partition.ts'
 import { applyRecord, type ReplicaChange } from './apply.ts'
 import { DegradedKeys, type DegradedReason } from './degraded-keys.ts'
-import { readKeyRecord, type KeyRecord, type TakenAs } from './key-record.ts'
+import { readKeyRecord, type KeyRecord, type KeyRecordOptions, type TakenAs } from './key-record.ts'
 import type { ReplicaMetrics } from './replica-metrics.ts'
 import { schemaNameOf, type ReplicaSchemas } from './replica-schemas.ts'
 import type { Selection } from './selection.ts'
@@ -44,9 +44,12 @@ export class Intake<T> {
   /** The content while it is built; undefined once it was swapped in. */
   #staged: Snapshot<T> | undefined
   readonly #logged = new Map<string, number>()
+  readonly #reading: KeyRecordOptions<T>
 
   constructor(options: IntakeOptions<T>) {
+    const { resource, transform, selection } = options
     this.#options = options
+    this.#reading = { resource, transform, selects: selection?.selects }
     this.#staged = options.writer.beginSnapshot()
   }
 
@@ -98,7 +101,7 @@ export class Intake<T> {
     const { schemas } = this.#options
     for (const { key, record, later } of this.degraded.takeReadable((schema) => schemas.isKnown(schema))) {
       // Read late, but it stood before whatever epoch has been seen since.
-      await this.#readAndApply(key, record, { epoch: 0 })
+      await this.#readAndApply(key, record, {}, 0)
       // Its last record still cannot be read: what was applied is its last good state.
       if (later !== undefined) this.degraded.put(key, later)
     }
@@ -120,13 +123,13 @@ export class Intake<T> {
   #readAndApply(
     key: string,
     stored: StoredRecord,
-    { epoch = this.#epochOf(stored.partition), ...how }: TakenAs & { readonly epoch?: number },
+    how: TakenAs,
+    epoch = this.#epochOf(stored.partition),
   ): Promise<void> | void {
-    const { schemas, resource, transform, selection } = this.#options
+    const { schemas } = this.#options
     let record: KeyRecord<T>
     try {
-      const selects = selection?.selects
-      record = readKeyRecord<T>(key, stored, schemas.decoder, { resource, transform, selects, ...how })
+      record = readKeyRecord<T>(key, stored, schemas.decoder, this.#reading, how)
     } catch (caught) {
       const error = fromUnknown(caught, 'Cannot read record')
       const { id } = error.fields

@@ -1,11 +1,12 @@
 // Reads what one record of a topic says of one key, checked and ready to be applied.
 
 import { KubedeltaError } from '../base/errors.ts'
-import { bytesEntry, type Entry } from '../cache/entry.ts'
+import { bytesEntry, type BytesOf, type Entry } from '../cache/entry.ts'
 import type { RecordDecoder } from '../codec/codec.ts'
 import type { ObjectCheck } from '../codec/own-json.ts'
 import { isJsonObject } from '../object/json-check.ts'
 import { copyOf } from '../object/json-text.ts'
+import { isKeyOf } from '../object/key.ts'
 import { resourceName } from '../object/resource.ts'
 import { keyOfRecord } from '../record/order.ts'
 import type { KubeRecord } from '../record/record.ts'
@@ -58,7 +59,7 @@ export interface TakenAs {
   readonly isGiven?: boolean
 }
 
-export interface KeyRecordOptions<T> extends TakenAs {
+export interface KeyRecordOptions<T> {
   /** `deployments.apps`: records of any other collection are foreign. */
   readonly resource: string
   readonly transform: ((object: T) => T) | undefined
@@ -75,13 +76,16 @@ export function readKeyRecord<T>(
   { value, headers }: Pick<StoredRecord, 'value' | 'headers'>,
   decoder: RecordDecoder,
   options: KeyRecordOptions<T>,
+  how: TakenAs = {},
 ): KeyRecord<T> {
   if (value === null) {
     const tombstone = parseTombstone(headers)
     return { kind: 'tombstone', key, epoch: tombstone?.epoch, resourceVersion: tombstone?.resourceVersion }
   }
-  const record = decodeChecked(key, value, decoder, options)
-  return record.op === 'DELETED' ? deletedOf(key, record, options) : stateOf(key, record, value, options)
+  const record = decodeChecked(key, value, decoder, options, how.check)
+  return record.op === 'DELETED'
+    ? deletedOf(key, record, options)
+    : stateOf(key, record, roomIn(value, record, how), options)
 }
 
 /**
@@ -92,9 +96,10 @@ export function decodeChecked(
   key: string,
   value: Buffer,
   decoder: RecordDecoder,
-  { resource, check = 'whole' }: Pick<KeyRecordOptions<unknown>, 'resource' | 'check'>,
+  { resource }: Pick<KeyRecordOptions<unknown>, 'resource'>,
+  check: ObjectCheck = 'whole',
 ): KubeRecord {
-  const record = decoder.decode(value, check)
+  const record = decoder.decode(value, check, key)
   checkIdentity(key, record, resource)
   // The JSON form was checked when it was cut apart.
   if (check === 'whole' && record.object !== null && value[0] !== OPEN_BRACE) checkObject(record.object)
@@ -104,7 +109,7 @@ export function decodeChecked(
 const OPEN_BRACE = 0x7b
 
 function checkIdentity(key: string, record: KubeRecord, resource: string): void {
-  if (!isKeyOf(key, record)) {
+  if (!isKeyOf(key, record.namespace, record.name)) {
     throw new KubedeltaError(
       'corrupt',
       `Cannot use record: its key must be ${JSON.stringify(keyOfRecord(record))}: current value is ${JSON.stringify(key)}`,
@@ -118,13 +123,6 @@ function checkIdentity(key: string, record: KubeRecord, resource: string): void 
   }
 }
 
-/** Without making the key, which every record would do. */
-function isKeyOf(key: string, { namespace, name }: KubeRecord): boolean {
-  if (namespace === null || namespace === '') return key === name
-  const at = namespace.length
-  return key.length === at + 1 + name.length && key[at] === '/' && key.startsWith(namespace) && key.endsWith(name)
-}
-
 /** Checked here, so that no reader of the cache meets an object that does not parse. */
 function checkObject(object: Buffer): void {
   if (isJsonObject(object, 0, object.length)) return
@@ -134,17 +132,20 @@ function checkObject(object: Buffer): void {
   )
 }
 
+/** Bytes before the object that may be written over: what stands there in its value was read, and nobody needs it any more. */
+function roomIn(value: Buffer, { object }: KubeRecord, { isGiven }: TakenAs): number | undefined {
+  const isPart = isGiven === true && object !== null && object.buffer === value.buffer
+  return isPart ? object.byteOffset - value.byteOffset : undefined
+}
+
 function stateOf<T>(
   key: string,
   record: KubeRecord,
-  value: Buffer,
-  { transform, selects, isGiven }: KeyRecordOptions<T>,
+  room: number | undefined,
+  { transform, selects }: KeyRecordOptions<T>,
 ): KeyRecord<T> {
   const { epoch, object, uid, resourceVersion } = record
-  // What stands before an object in its value was read: nobody needs it any more.
-  const isPart = isGiven === true && object !== null && object.buffer === value.buffer
-  const room = isPart ? object.byteOffset - value.byteOffset : undefined
-  const whole = entryOf<T>(record, object ?? identityOf(record), room)
+  const whole = entryOf<T>(key, record, { bytes: object ?? identityOf(record), room })
   if (selects !== undefined && !isSelected(whole, selects))
     return { kind: 'unselected', key, epoch, uid, resourceVersion }
   const entry = transformed(whole, transform)
@@ -156,7 +157,7 @@ function deletedOf<T>(key: string, record: KubeRecord, { transform }: KeyRecordO
   let entry: Entry<T> | undefined
   try {
     // A copy: it goes to handlers, who may keep it, and would pin what was fetched with it.
-    entry = object === null ? undefined : transformed(entryOf<T>(record, copyOf(object), undefined), transform)
+    entry = object === null ? undefined : transformed(entryOf<T>(key, record, { bytes: copyOf(object) }), transform)
   } catch {
     // The delete itself is not lost: it goes on with the state that the cache holds.
     entry = undefined
@@ -165,11 +166,11 @@ function deletedOf<T>(key: string, record: KubeRecord, { transform }: KeyRecordO
 }
 
 function entryOf<T>(
+  key: string,
   { namespace, name, uid, resourceVersion }: KubeRecord,
-  bytes: Buffer,
-  room: number | undefined,
+  { bytes, room }: Pick<BytesOf, 'bytes' | 'room'>,
 ): Entry<T> {
-  return bytesEntry<T>({ bytes, namespace: namespace ?? '', name, uid, resourceVersion }, room)
+  return bytesEntry<T>({ bytes, room, namespace: namespace ?? '', name, uid, resourceVersion }, key)
 }
 
 /** Stands for an object that had to be withheld: it exists, and this much is known of it. */

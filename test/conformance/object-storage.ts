@@ -160,7 +160,7 @@ class Received {
     }
     const start = this.#at + room
     this.#at = start + bytes.copy(this.#buffer, start)
-    return bytesEntry({ bytes: this.#buffer.subarray(start, this.#at), namespace, name, uid, resourceVersion }, room)
+    return bytesEntry({ bytes: this.#buffer.subarray(start, this.#at), room, namespace, name, uid, resourceVersion })
   }
 }
 

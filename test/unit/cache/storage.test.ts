@@ -31,7 +31,7 @@ function givenEntry(name: string): Entry<Thing> {
   const { bytes = Buffer.alloc(0), ...named } = identified(thingEntry(name, '1', { text: 'x'.repeat(1_000) }))
   const received = Buffer.allocUnsafeSlow(1 << 20)
   bytes.copy(received, 200)
-  return bytesEntry<Thing>({ ...named, bytes: received.subarray(200, 200 + bytes.length) }, 200)
+  return bytesEntry<Thing>({ ...named, bytes: received.subarray(200, 200 + bytes.length), room: 200 })
 }
 
 describe('the memory of bytes', () => {
@@ -74,7 +74,7 @@ describe('the memory of bytes', () => {
       const { bytes = Buffer.alloc(0), ...named } = identified(thingEntry(`p${index}`, '1', { text }))
       const start = index * 1_500 + 200
       bytes.copy(received, start)
-      const entry = bytesEntry<Thing>({ ...named, bytes: received.subarray(start, start + bytes.length) }, 200)
+      const entry = bytesEntry<Thing>({ ...named, bytes: received.subarray(start, start + bytes.length), room: 200 })
       return storage.put(entry, entry.key)
     })
     assert.equal(storage.usage().reservedBytes, received.length)
