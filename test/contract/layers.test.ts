@@ -42,6 +42,7 @@ const ports: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
 const doors: Readonly<Record<string, RegExp>> = {
   '@kubernetes/client-node': /^kube\/|^object\/wire\.ts$/,
   kafkajs: /^kafka\//,
+  '@node-rs/crc32': /^kafka\/crc32c\.ts$/,
   avsc: /^codec\/avro\.ts$/,
   yargs: /^cli\//,
   pino: /^base\/log\.ts$/,
@@ -55,8 +56,8 @@ const doors: Readonly<Record<string, RegExp>> = {
   zod: /^cli\/|^kube\//,
 }
 
-// `import ... from '...'` and `export ... from '...'` over one or more lines, `import '...'`, `import('...')`.
-const IMPORT = /^(?:import|export)\b[^;'"]*?\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm
+// `import ... from '...'` and `export ... from '...'` over one or more lines, `import '...'`, `import('...')`, `require('...')`.
+const IMPORT = /^(?:import|export)\b[^;'"]*?\bfrom '([^']+)'|^import '([^']+)'|\b(?:import|require)\('([^']+)'\)/gm
 
 interface Import {
   readonly from: string
