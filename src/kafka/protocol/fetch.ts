@@ -2,6 +2,7 @@
 
 import { WireWriter } from '../wire.ts'
 import { APIS, type KafkaRequest } from './api.ts'
+import { readPartitions } from './partition-answers.ts'
 
 export interface FetchWant {
   readonly partition: number
@@ -55,24 +56,20 @@ export function fetchRequest(
       const throttleMs = body.int32()
       const sessionError = body.int16()
       body.int32()
-      const partitions: FetchedPartition[] = []
-      body.array(() => {
-        body.string()
+      const fetched = readPartitions(body, (): FetchedPartition => {
+        const partition = body.int32()
+        const errorCode = body.int16()
+        const highWatermark = body.int64()
+        body.int64()
+        body.int64()
         body.array(() => {
-          const partition = body.int32()
-          const errorCode = body.int16()
-          const highWatermark = body.int64()
-          body.int64()
-          body.int64()
-          body.array(() => {
-            body.int64Exact()
-            body.int64Exact()
-          })
-          body.int32()
-          partitions.push({ partition, errorCode, highWatermark, batches: body.bytes() })
+          body.int64Exact()
+          body.int64Exact()
         })
+        body.int32()
+        return { partition, errorCode, highWatermark, batches: body.bytes() }
       })
-      if (sessionError === 0) return { throttleMs, value: partitions }
+      if (sessionError === 0) return { throttleMs, value: fetched }
       const failed = wants.map(({ partition }) => ({
         partition,
         errorCode: sessionError,

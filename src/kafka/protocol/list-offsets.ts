@@ -2,6 +2,7 @@
 
 import { WireWriter } from '../wire.ts'
 import { APIS, type KafkaRequest } from './api.ts'
+import { readPartitions } from './partition-answers.ts'
 
 export interface ListedOffset {
   readonly partition: number
@@ -25,16 +26,13 @@ export function listOffsetsRequest(
     },
     decode(body) {
       const throttleMs = body.int32()
-      const topics = body.array(() => {
-        body.string()
-        return body.array(() => {
-          const partition = body.int32()
-          const errorCode = body.int16()
-          body.int64()
-          return { partition, errorCode, offset: body.int64() }
-        })
+      const value = readPartitions(body, () => {
+        const partition = body.int32()
+        const errorCode = body.int16()
+        body.int64()
+        return { partition, errorCode, offset: body.int64() }
       })
-      return { throttleMs, value: topics.flat() }
+      return { throttleMs, value }
     },
   }
 }

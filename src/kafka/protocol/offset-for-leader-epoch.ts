@@ -2,6 +2,7 @@
 
 import { WireWriter } from '../wire.ts'
 import { APIS, type KafkaRequest } from './api.ts'
+import { readPartitions } from './partition-answers.ts'
 
 export interface EpochQuestion {
   readonly partition: number
@@ -37,15 +38,12 @@ export function offsetForLeaderEpochRequest(
     },
     decode(body) {
       const throttleMs = body.int32()
-      const topics = body.array(() => {
-        body.string()
-        return body.array(() => {
-          const errorCode = body.int16()
-          const partition = body.int32()
-          return { partition, errorCode, leaderEpoch: body.int32(), endOffset: body.int64() }
-        })
+      const value = readPartitions(body, () => {
+        const errorCode = body.int16()
+        const partition = body.int32()
+        return { partition, errorCode, leaderEpoch: body.int32(), endOffset: body.int64() }
       })
-      return { throttleMs, value: topics.flat() }
+      return { throttleMs, value }
     },
   }
 }

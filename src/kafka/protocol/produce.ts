@@ -2,6 +2,7 @@
 
 import { WireWriter } from '../wire.ts'
 import { APIS, type KafkaRequest } from './api.ts'
+import { readPartitions } from './partition-answers.ts'
 
 export interface ProduceAnswer {
   readonly errorCode: number
@@ -25,24 +26,20 @@ export function produceRequest(
       return writer.int32(batch.length).raw(batch).bytes()
     },
     decode(body) {
-      let value: ProduceAnswer = { errorCode: -1, baseOffset: -1, message: 'empty answer' }
-      body.array(() => {
-        body.string()
-        body.array(() => {
+      const [answer] = readPartitions(body, (): ProduceAnswer => {
+        body.int32()
+        const errorCode = body.int16()
+        const baseOffset = body.int64()
+        body.int64()
+        body.int64()
+        const recordErrors = body.array(() => {
           body.int32()
-          const errorCode = body.int16()
-          const baseOffset = body.int64()
-          body.int64()
-          body.int64()
-          const recordErrors = body.array(() => {
-            body.int32()
-            return body.nullableString()
-          })
-          const message = body.nullableString()
-          value = { errorCode, baseOffset, message: message ?? recordErrors[0] ?? null }
+          return body.nullableString()
         })
+        const message = body.nullableString()
+        return { errorCode, baseOffset, message: message ?? recordErrors[0] ?? null }
       })
-      return { throttleMs: body.int32(), value }
+      return { throttleMs: body.int32(), value: answer ?? { errorCode: -1, baseOffset: -1, message: 'empty answer' } }
     },
   }
 }
