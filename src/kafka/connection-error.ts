@@ -1,5 +1,6 @@
 // Turns a failure of a connection to a broker into an error that names the broker, the cause and the way out.
 
+import { certificateFault } from '../base/certificate-fault.ts'
 import { KubedeltaError } from '../base/errors.ts'
 
 /**
@@ -58,29 +59,23 @@ const SASL_REFUSED: Readonly<Record<string, string | undefined>> = {
 
 /** Why a certificate was not accepted, by either side; undefined where it is something else. */
 function certificateRefused(code: string, message: string): string | undefined {
-  if (UNTRUSTED.has(code)) return `its certificate is not trusted (${code}): name its CA with --kafka-tls-ca FILE`
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const found = message.replace(/^.*?altnames: /, '').replace(/[:\s]+$/, '')
-    return `its certificate is for another name (${found}): use a name of the certificate in the address, and in the broker's advertised.listeners`
+  const fault = certificateFault(code)
+  switch (fault) {
+    case 'untrusted':
+      return `its certificate is not trusted (${code}): name its CA with --kafka-tls-ca FILE`
+    case 'other-name': {
+      const found = message.replace(/^.*?altnames: /, '').replace(/[:\s]+$/, '')
+      return `its certificate is for another name (${found}): use a name of the certificate in the address, and in the broker's advertised.listeners`
+    }
+    case 'out-of-date':
+      return `its certificate is not valid today (${code}): renew it, or correct this machine's clock`
+    case undefined:
+      if (!CLIENT_REFUSED.test(code)) return undefined
+      return `it does not accept the client's certificate (${code}): pass one that it trusts with --kafka-tls-cert FILE and --kafka-tls-key FILE`
+    default:
+      return fault satisfies never
   }
-  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    return `its certificate is not valid today (${code}): renew it, or correct this machine's clock`
-  }
-  if (CLIENT_REFUSED.test(code)) {
-    return `it does not accept the client's certificate (${code}): pass one that it trusts with --kafka-tls-cert FILE and --kafka-tls-key FILE`
-  }
-  return undefined
 }
-
-/** https://nodejs.org/api/tls.html#x509-certificate-error-codes */
-const UNTRUSTED: ReadonlySet<string> = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'CERT_SIGNATURE_FAILURE',
-])
 
 /** TLS alerts about a certificate that the broker got, or did not get (RFC 8446, 6.2). */
 const CLIENT_REFUSED = /_ALERT_(?:BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_[A-Z]+|UNKNOWN_CA)$/

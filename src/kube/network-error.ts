@@ -1,5 +1,6 @@
 // Turns a failure of the connection to the apiserver into an error that names the server, the cause and the way out.
 
+import { certificateFault } from '../base/certificate-fault.ts'
 import { KubedeltaError } from '../base/errors.ts'
 
 export interface NetworkErrorContext {
@@ -36,28 +37,23 @@ function codeOf(error: Error): string | undefined {
 }
 
 function explain(code: string, error: Error): string {
-  if (UNTRUSTED.has(code)) {
-    return `its certificate is not trusted (${code}): pass the cluster's CA with --certificate-authority FILE`
+  const fault = certificateFault(code)
+  switch (fault) {
+    case 'untrusted':
+      return `its certificate is not trusted (${code}): pass the cluster's CA with --certificate-authority FILE`
+    case 'other-name':
+      return `its certificate is for another name (${error.message}): use a name of the certificate in --server`
+    case 'out-of-date':
+      return `its certificate is not valid today (${code}): renew it, or correct this machine's clock`
+    case undefined:
+      if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO') {
+        return `it does not speak TLS there (${code}): check scheme and port of --server`
+      }
+      return PLAIN[code] ?? `${code}: ${error.message}`
+    default:
+      return fault satisfies never
   }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return `its certificate is for another name (${error.message}): use a name of the certificate in --server`
-  }
-  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    return `its certificate is not valid today (${code}): renew it, or correct this machine's clock`
-  }
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO') {
-    return `it does not speak TLS there (${code}): check scheme and port of --server`
-  }
-  return PLAIN[code] ?? `${code}: ${error.message}`
 }
-
-const UNTRUSTED: ReadonlySet<string> = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-])
 
 const PLAIN: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused: check that the apiserver runs and that --server or the kubeconfig names it',
