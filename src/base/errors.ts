@@ -69,12 +69,17 @@ export function isRetriable(code: ErrorCode): boolean {
 export function fromUnknown(value: unknown, action: string): KubedeltaError {
   if (value instanceof KubedeltaError) return value
   if (isAbort(value)) return new KubedeltaError('aborted', `${action}: aborted`, { cause: value })
-  const reason = value instanceof Error ? value.message : String(value)
+  const reason = messageOf(value)
   // What AbortSignal.timeout aborts with.
   if (value instanceof Error && value.name === 'TimeoutError') {
     return new KubedeltaError('timeout', `${action}: ${reason}`, { cause: value })
   }
   return new KubedeltaError('internal', `${action}: ${reason}`, { cause: value })
+}
+
+/** What a caught value says: the message of an error, the text of anything else. */
+export function messageOf(value: unknown): string {
+  return value instanceof Error ? value.message : String(value)
 }
 
 /** Whether a caught value is the reason of an aborted signal rather than a failure. */

@@ -1,6 +1,6 @@
 // An indexed store of objects with client-go's names, for use alone.
 
-import { KubedeltaError } from '../base/errors.ts'
+import { KubedeltaError, messageOf } from '../base/errors.ts'
 import { silentLogger, type Logger } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { cacheMetrics } from './cache-metrics.ts'
@@ -211,8 +211,7 @@ function transformed<T>(object: T, key: KeyFunction<T>, transform: (object: T) =
   try {
     result = transform(object)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new KubedeltaError('usage', `transforming: ${reason}`, { cause: error })
+    throw new KubedeltaError('usage', `transforming: ${messageOf(error)}`, { cause: error })
   }
   return parsedEntry(result, () => k)
 }

@@ -1,6 +1,7 @@
 // Reads what routing and indexing need from the metadata of an object of any type, and says the key of an object.
 
-import { KubedeltaError } from '../base/errors.ts'
+import { KubedeltaError, messageOf } from '../base/errors.ts'
+import { isFields } from '../base/fields.ts'
 import { keyOf } from '../object/key.ts'
 
 /** The facts of `metadata` that a cache goes by; what is absent is '' or empty. */
@@ -18,22 +19,22 @@ export type KeyFunction<T> = (object: T) => string
 
 /** The metadata of an object; undefined where it has none, as text or numbers in a store of one's own. */
 export function metadataOf(object: unknown): Metadata | undefined {
-  const metadata = isRecord(object) ? object['metadata'] : undefined
-  if (!isRecord(metadata)) return undefined
+  const metadata = isFields(object) ? object['metadata'] : undefined
+  if (!isFields(metadata)) return undefined
   const owners = metadata['ownerReferences']
   return {
     namespace: textOf(metadata['namespace']),
     name: textOf(metadata['name']),
     uid: textOf(metadata['uid']),
     resourceVersion: textOf(metadata['resourceVersion']),
-    ownerUids: Array.isArray(owners) ? owners.filter(isRecord).map((owner) => textOf(owner['uid'])) : [],
+    ownerUids: Array.isArray(owners) ? owners.filter(isFields).map((owner) => textOf(owner['uid'])) : [],
   }
 }
 
 /** The labels of an object; empty where it has none. */
 export function labelsOf(object: unknown): Readonly<Record<string, string>> {
-  const metadata = isRecord(object) ? object['metadata'] : undefined
-  return asLabels(isRecord(metadata) ? metadata['labels'] : undefined)
+  const metadata = isFields(object) ? object['metadata'] : undefined
+  return asLabels(isFields(metadata) ? metadata['labels'] : undefined)
 }
 
 /** What stands in an object as its labels; empty where that is nothing or no object. */
@@ -60,14 +61,14 @@ export function keyBy<T>(key: KeyFunction<T>, object: T): string {
   try {
     return key(object)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new KubedeltaError('usage', `couldn't create key for object ${describe(object)}: ${reason}`, { cause: error })
   }
 }
 
 /** Names an object in a message by its kind and fields alone: an object without metadata may still be a Secret. */
 function describe(object: unknown): string {
-  if (!isRecord(object)) return typeof object
+  if (!isFields(object)) return typeof object
   const kind = textOf(object['kind'])
   return `${kind === '' ? 'object' : kind} with fields [${Object.keys(object).slice(0, 10).join(' ')}]`
 }
@@ -76,10 +77,6 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 function isTextRecord(value: unknown): value is Readonly<Record<string, string>> {
-  return isRecord(value)
+  return isFields(value)
 }

@@ -1,8 +1,8 @@
 // Compares what a cluster lists with what a topic holds, telling real differences from changes on their way.
 
+import { textAt } from '../base/fields.ts'
 import { keyOf } from '../object/key.ts'
 import { compareResourceVersions } from '../object/resource-version.ts'
-import { textAt } from '../print/fields.ts'
 
 export interface State {
   readonly uid: string

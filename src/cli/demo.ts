@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { KubedeltaError } from '../base/errors.ts'
+import { KubedeltaError, messageOf } from '../base/errors.ts'
 import { runAll } from '../base/lifecycle.ts'
 import { openEmbeddedLog } from '../embedded/embedded-log.ts'
 import { startSimulatedCluster } from '../testing/index.ts'
@@ -118,7 +118,7 @@ async function emptyDirectory(directory: string): Promise<string> {
     )
   } catch (cause) {
     if (cause instanceof KubedeltaError) throw cause
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw new KubedeltaError('usage', `Cannot keep the log in ${path}: wanted a writable directory: ${reason}`, {
       cause,
     })

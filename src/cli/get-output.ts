@@ -2,9 +2,9 @@
 
 import { stringify } from 'yaml'
 import { KubedeltaError } from '../base/errors.ts'
+import { at, textAt } from '../base/fields.ts'
 import { customColumns } from '../print/custom-columns.ts'
 import type { Column } from '../print/columns.ts'
-import { at, textAt } from '../print/fields.ts'
 import { jsonPathTemplate } from '../print/json-path.ts'
 import { columnsOf, type ColumnChoice } from '../print/kind-columns.ts'
 import { printTable } from '../print/table.ts'

@@ -1,11 +1,11 @@
 // `kubedelta get`: objects of a topic, printed as kubectl prints them.
 
 import { hasCode, KubedeltaError } from '../base/errors.ts'
+import { textAt } from '../base/fields.ts'
 import { quieter } from '../base/log.ts'
 import { topicCache, type TopicCache } from '../consumer/topic-cache.ts'
 import { keyOf } from '../object/key.ts'
 import { builtinResourceName } from '../object/builtin-resources.ts'
-import { textAt } from '../print/fields.ts'
 import { additionalColumns } from '../print/custom-columns.ts'
 import type { Column } from '../print/columns.ts'
 import type { TopicLog } from '../topic/port.ts'

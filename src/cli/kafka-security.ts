@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
-import { KubedeltaError } from '../base/errors.ts'
+import { KubedeltaError, messageOf } from '../base/errors.ts'
 import type { KafkaSasl, KafkaSecurity, KafkaTls } from '../kafka/security.ts'
 import type { ValuesOf } from './option-values.ts'
 
@@ -48,7 +48,7 @@ function checkTls(tls: KafkaTls): void {
   try {
     createSecureContext(tls)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw new KubedeltaError(
       'usage',
       `Cannot use --kafka-tls-ca, --kafka-tls-cert and --kafka-tls-key: wanted PEM, and the key of the certificate: ${reason}`,

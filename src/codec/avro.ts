@@ -4,7 +4,7 @@ import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import avro from 'avsc'
 import type { Schema, Type } from 'avsc'
-import { fromUnknown, KubedeltaError } from '../base/errors.ts'
+import { fromUnknown, KubedeltaError, messageOf } from '../base/errors.ts'
 import { parseRecord } from '../record/parse.ts'
 import type { KubeRecord } from '../record/record.ts'
 import { rabinFingerprint } from './rabin.ts'
@@ -68,8 +68,9 @@ export function avroReader(writerSchema: string): AvroReader {
     const resolver = readerType.createResolver(avro.Type.forSchema(parseSchema(writerSchema)))
     return (bytes, offset) => read(bytes, offset, resolver)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new KubedeltaError('unknown-schema', `Cannot read records of this schema: ${reason}`, { cause: error })
+    throw new KubedeltaError('unknown-schema', `Cannot read records of this schema: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }
 

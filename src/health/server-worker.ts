@@ -3,6 +3,7 @@
 import fastify from 'fastify'
 import type { FastifyReply } from 'fastify'
 import { parentPort, workerData } from 'node:worker_threads'
+import { messageOf } from '../base/errors.ts'
 import { loopCheck } from './liveness.ts'
 import type { FromServer, ServerStart, ToServer } from './messages.ts'
 import { healthText } from './report.ts'
@@ -68,7 +69,7 @@ try {
   say({ kind: 'listening', port: typeof address === 'object' && address !== null ? address.port : start.port })
 } catch (error) {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  say({ kind: 'cannot-listen', code, message: error instanceof Error ? error.message : String(error) })
+  say({ kind: 'cannot-listen', code, message: messageOf(error) })
   await close()
 }
 

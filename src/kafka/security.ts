@@ -1,7 +1,7 @@
 // Says as data how a client proves who it is, and keeps what kafkajs is given of it fresh.
 
 import type { KafkaConfig, Mechanism } from 'kafkajs'
-import { KubedeltaError } from '../base/errors.ts'
+import { KubedeltaError, messageOf } from '../base/errors.ts'
 
 /** TLS and SASL of a Kafka client. Everything secret comes from a function or a field, never from a URL. */
 export interface KafkaSecurity {
@@ -88,8 +88,7 @@ async function asked<T>(what: string, ask: () => Promise<T>): Promise<T> {
     return await ask()
   } catch (error) {
     if (error instanceof KubedeltaError) throw error
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new KubedeltaError('unreachable', `Cannot get ${what} for Kafka: ${reason}`, { cause: error })
+    throw new KubedeltaError('unreachable', `Cannot get ${what} for Kafka: ${messageOf(error)}`, { cause: error })
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { hasCode, KubedeltaError } from '../base/errors.ts'
+import { at } from '../base/fields.ts'
 import type { KubeClient } from './client.ts'
 
 /**
@@ -40,22 +41,17 @@ async function readIfAllowed(
 }
 
 function uidOf(answer: unknown): string | undefined {
-  const metadata = field(answer, 'metadata')
-  const uid = field(metadata, 'uid')
+  const uid = at(answer, 'metadata', 'uid')
   return typeof uid === 'string' && uid !== '' ? uid : undefined
 }
 
 /** Several apiservers of one cluster may list the keys in another order. */
 function hashOfKeys(answer: unknown): string | undefined {
-  const keys = field(answer, 'keys')
+  const keys = at(answer, 'keys')
   if (!Array.isArray(keys) || keys.length === 0) return undefined
   const texts = keys.map((key: unknown) =>
-    ['kid', 'kty', 'n', 'e', 'crv', 'x', 'y'].map((name) => field(key, name) ?? null),
+    ['kid', 'kty', 'n', 'e', 'crv', 'x', 'y'].map((name) => at(key, name) ?? null),
   )
   const canonical = texts.map((values) => JSON.stringify(values)).toSorted()
   return `jwks:${createHash('sha256').update(canonical.join('\n')).digest('hex')}`
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }

@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path'
 import { KubeConfig, type Cluster, type Context, type User } from '@kubernetes/client-node'
 import { parse } from 'yaml'
 import { KubedeltaError } from '../base/errors.ts'
+import { isFields } from '../base/fields.ts'
 
 /** What the files say together, in client-node's terms. */
 export interface MergedKubeconfig {
@@ -43,7 +44,7 @@ function readOne(path: string): KubeConfig | undefined {
   try {
     const document: unknown = parse(text)
     if (document === null) return new KubeConfig()
-    if (!isObject(document)) throw new TypeError('wanted a mapping')
+    if (!isFields(document)) throw new TypeError('wanted a mapping')
     const config = new KubeConfig()
     // A broken entry matters only if it is the chosen one, and is then reported as absent.
     config.loadFromString(JSON.stringify(withAdaptedUsers(document, dirname(path))), { onInvalidEntry: 'filter' })
@@ -69,14 +70,14 @@ function withAdaptedUsers(document: Record<string, unknown>, folder: string): Re
 }
 
 function adaptUser(entry: unknown, folder: string): unknown {
-  if (!isObject(entry) || !isObject(entry['user'])) return entry
+  if (!isFields(entry) || !isFields(entry['user'])) return entry
   const { tokenFile, ...user } = entry['user']
   if (typeof tokenFile === 'string' && tokenFile !== '') {
     // The file wins over a token beside it (client-go clientcmd/api/types.go).
     const { token: _token, ...rest } = user
     return { ...entry, user: { ...rest, 'auth-provider': tokenFileProvider(resolve(folder, tokenFile)) } }
   }
-  return isObject(user['exec']) ? { ...entry, user: { ...user, exec: adaptExec(user['exec'], folder) } } : entry
+  return isFields(user['exec']) ? { ...entry, user: { ...user, exec: adaptExec(user['exec'], folder) } } : entry
 }
 
 /** The user entry by which client-node reads a token from a file, again and again. */
@@ -100,8 +101,4 @@ function adaptExec(exec: Record<string, unknown>, folder: string): Record<string
 
 function firstOfEachName<T extends { readonly name: string }>(entries: readonly T[]): readonly T[] {
   return entries.filter((entry, index) => entries.findIndex((other) => other.name === entry.name) === index)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,6 +1,7 @@
 // Reads the apiserver's `Status`, from an answer or from within a watch, and says which error it is.
 
 import { KubedeltaError, type ErrorCode } from '../base/errors.ts'
+import { isFields } from '../base/fields.ts'
 
 /** A `Status` of the apiserver, from an HTTP answer or from within a watch stream. */
 export interface KubeStatus {
@@ -47,7 +48,7 @@ export function parseStatusBody(body: string, facts: AnswerFacts): KubeStatus {
   return {
     code: status?.code || facts.httpStatus,
     reason: status?.reason ?? '',
-    message: status?.message ?? JSON.stringify(body.slice(0, MAX_FOREIGN_TEXT)),
+    message: status?.message ?? JSON.stringify(body.trim().slice(0, MAX_FOREIGN_TEXT)),
     causes: status?.causes ?? [],
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   }
@@ -55,9 +56,9 @@ export function parseStatusBody(body: string, facts: AnswerFacts): KubeStatus {
 
 /** The parts of a `Status` object that matter here; undefined where it is none. Missing fields read as 0 and ''. */
 export function parseStatus(value: unknown): KubeStatus | undefined {
-  if (!isObject(value) || value['kind'] !== 'Status') return undefined
-  const details = isObject(value['details']) ? value['details'] : {}
-  const causes = Array.isArray(details['causes']) ? details['causes'].filter(isObject) : []
+  if (!isFields(value) || value['kind'] !== 'Status') return undefined
+  const details = isFields(value['details']) ? value['details'] : {}
+  const causes = Array.isArray(details['causes']) ? details['causes'].filter(isFields) : []
   const seconds = details['retryAfterSeconds']
   return {
     code: typeof value['code'] === 'number' ? value['code'] : 0,
@@ -74,6 +75,7 @@ const MAX_FOREIGN_TEXT = 200
 const WAY_OUT: { readonly [C in ErrorCode]?: string } = {
   unauthorized: ': check the credentials of the kubeconfig or ServiceAccount',
   forbidden: ': grant the verb to this user, or leave the resource out',
+  throttled: ': wait, lower --qps and --burst, or give this user more of the API Priority and Fairness',
 }
 
 /**
@@ -136,10 +138,6 @@ function parseJson(body: string): unknown {
     // Not the apiserver's words, then: the message quotes the start of it, so nothing is lost.
     return undefined
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function text(value: unknown): string {

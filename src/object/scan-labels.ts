@@ -1,5 +1,6 @@
 // Reads the labels of an object out of its JSON text, parsing nothing else.
 
+import { at } from '../base/fields.ts'
 import { JsonScan } from './json-scan.ts'
 
 /** `metadata.labels` of an object in JSON as JSON.parse would give it; undefined where it is absent. @throws SyntaxError for no JSON */
@@ -31,10 +32,5 @@ const scan = new JsonScan(['labels'.length])
 
 function parseLabels(bytes: Buffer): unknown {
   const object: unknown = JSON.parse(bytes.toString('utf8'))
-  return memberOf(memberOf(object, 'metadata'), 'labels')
-}
-
-function memberOf(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
-  return Object.getOwnPropertyDescriptor(value, name)?.value
+  return at(object, 'metadata', 'labels')
 }

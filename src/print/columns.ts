@@ -1,7 +1,7 @@
 // What a column of kubectl's tables is, and the two that every kind has.
 
+import { textAt } from '../base/fields.ts'
 import { ageSince } from './age.ts'
-import { textAt } from './fields.ts'
 
 export interface Column {
   /** As it stands above the column. */

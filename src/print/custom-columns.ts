@@ -1,9 +1,9 @@
 // Columns that a user or the definition of a custom resource asks for by path.
 
 import { KubedeltaError } from '../base/errors.ts'
+import { at, listAt, numberAt, textAt } from '../base/fields.ts'
 import { ageSince } from './age.ts'
 import { AGE, column, type Column } from './columns.ts'
-import { at, listAt, numberAt, textAt } from './fields.ts'
 import { shown, valuesAt } from './json-path.ts'
 
 /**

@@ -1,7 +1,7 @@
 // Fills kubectl's JSONPath templates: text, {expressions} and {range ...}...{end} over an object.
 
 import { JSONPath } from 'jsonpath-plus'
-import { KubedeltaError } from '../base/errors.ts'
+import { KubedeltaError, messageOf } from '../base/errors.ts'
 
 type Part =
   | { readonly kind: 'text'; readonly text: string }
@@ -32,7 +32,7 @@ export function valuesAt(path: string, value: unknown): readonly unknown[] {
     const found: unknown = JSONPath({ path: expression, json: asJson(value), wrap: true, eval: 'safe' })
     return Array.isArray(found) ? found : []
   } catch (cause) {
-    throw unreadable(path, cause instanceof Error ? cause.message : String(cause), cause)
+    throw unreadable(path, messageOf(cause), cause)
   }
 }
 

@@ -1,7 +1,7 @@
 // The columns of nodes, as kubectl has them.
 
+import { at, entriesAt, listAt, textAt } from '../base/fields.ts'
 import { AGE, column, NAME, wideColumn, type Column } from './columns.ts'
-import { at, entriesAt, listAt, textAt } from './fields.ts'
 
 export const NODE_COLUMNS: readonly Column[] = [
   NAME,

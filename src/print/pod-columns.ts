@@ -1,9 +1,9 @@
 // The columns of pods: what of their many states kubectl shows in one word.
 // The rules are kubernetes pkg/printers/internalversion/printers.go, printPod.
 
+import { at, listAt, numberAt, textAt } from '../base/fields.ts'
 import { humanDuration } from './age.ts'
 import { AGE, column, NAME, wideColumn, type Column } from './columns.ts'
-import { at, listAt, numberAt, textAt } from './fields.ts'
 
 export const POD_COLUMNS: readonly Column[] = [
   NAME,

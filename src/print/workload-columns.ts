@@ -1,7 +1,7 @@
 // The columns of deployments and replicasets, as kubectl has them.
 
+import { entriesAt, listAt, numberAt, textAt, textsAt } from '../base/fields.ts'
 import { AGE, column, NAME, wideColumn, type Column } from './columns.ts'
-import { entriesAt, listAt, numberAt, textAt, textsAt } from './fields.ts'
 
 const CONTAINERS: readonly Column[] = [
   wideColumn('CONTAINERS', (object) => containerValues(object, 'name')),

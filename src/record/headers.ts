@@ -1,6 +1,7 @@
 // Facts in the headers of a record: one a header, as UTF-8 text.
 
 import { KubedeltaError } from '../base/errors.ts'
+import { isFields } from '../base/fields.ts'
 
 /** A header; names may repeat, then the last counts. */
 export interface RecordHeader {
@@ -8,9 +9,11 @@ export interface RecordHeader {
   readonly value: string
 }
 
-/** Reads headers by name. Each method throws KubedeltaError `corrupt` when the header is missing or has another form. */
+/** Reads headers by name. Each method but `optionalText` throws KubedeltaError `corrupt` when the header is missing or has another form. */
 export interface HeaderReader {
   text(name: string): string
+  /** undefined where it is missing: a header that earlier versions did not write. */
+  optionalText(name: string): string | undefined
   /** A whole number, 0 or more. */
   integer(name: string): number
   flag(name: string): boolean
@@ -30,6 +33,7 @@ export function readHeaders(of: string, headers: readonly RecordHeader[]): Heade
   }
   return {
     text,
+    optionalText: (name) => values.get(name),
     integer(name) {
       const value = text(name)
       const number = Number(value)
@@ -63,12 +67,7 @@ function parseJson(text: string): unknown {
 }
 
 function isTexts(value: unknown): value is Readonly<Record<string, string>> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((entry) => typeof entry === 'string')
-  )
+  return isFields(value) && Object.values(value).every((entry) => typeof entry === 'string')
 }
 
 function corrupt(of: string, name: string, wanted: string, current: string): KubedeltaError {

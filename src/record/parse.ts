@@ -1,6 +1,7 @@
 // Makes a KubeRecord of what a decoder read, and nothing else of anything else.
 
 import { KubedeltaError } from '../base/errors.ts'
+import { isFields } from '../base/fields.ts'
 import type { Cause, KubeRecord, Operation, Previous } from './record.ts'
 
 /**
@@ -49,10 +50,6 @@ const CAUSES: { readonly [name in Cause]: name } = {
   RECOVERY: 'RECOVERY',
   SELECTOR: 'SELECTOR',
   POLICY: 'POLICY',
-}
-
-function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function symbol<T extends string>(

@@ -1,8 +1,8 @@
 // Registers this version's schema at a schema registry and fetches the schemas that others registered.
 
 import { request } from 'undici'
-import { KubedeltaError } from '../base/errors.ts'
-import type { ErrorCode } from '../base/errors.ts'
+import { KubedeltaError, messageOf, type ErrorCode } from '../base/errors.ts'
+import { at } from '../base/fields.ts'
 
 export interface SchemaRegistryOptions {
   /** Base URL, such as `http://registry:8081`; may have a path. */
@@ -99,7 +99,7 @@ export class SchemaRegistry {
         const message = `${action}: the schema registry must answer within ${this.#timeoutMs} ms: current value is no answer`
         throw new KubedeltaError('timeout', message, { cause: error })
       }
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       throw new KubedeltaError('unreachable', `${action}: the schema registry must be reachable: ${reason}`, {
         cause: error,
       })
@@ -146,14 +146,14 @@ function parseAnswer(text: string, action: string): unknown {
 }
 
 function idOf(answer: unknown, action: string): number {
-  const id = memberOf(answer, 'id')
+  const id = at(answer, 'id')
   if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < 2 ** 32) return id
   throw new KubedeltaError('unsupported', `${action}: the answer must hold an id of 32 bits: current value is none`)
 }
 
 function schemaOf(answer: unknown, action: string): string {
-  const type = memberOf(answer, 'schemaType') ?? 'AVRO'
-  const schema = memberOf(answer, 'schema')
+  const type = at(answer, 'schemaType') ?? 'AVRO'
+  const schema = at(answer, 'schema')
   if (type === 'AVRO' && typeof schema === 'string') return schema
   throw new KubedeltaError(
     'unknown-schema',
@@ -164,15 +164,10 @@ function schemaOf(answer: unknown, action: string): string {
 /** The `message` of the registry's error, which names what is incompatible. */
 function reasonOf(text: string): string {
   try {
-    const message = memberOf(JSON.parse(text), 'message')
+    const message = at(JSON.parse(text), 'message')
     if (typeof message === 'string') return message.slice(0, 500)
   } catch {
     // A proxy's page: its status says enough.
   }
   return ''
-}
-
-function memberOf(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null) return undefined
-  return Object.entries(value).find(([key]) => key === name)?.[1]
 }

@@ -1,6 +1,7 @@
 // The header of a replica's snapshot, and the reasons why one is not resumed.
 
 import { KubedeltaError } from '../base/errors.ts'
+import { isFields } from '../base/fields.ts'
 import { controlKey, fromHeaders, toHeaders, type Control, type Progress } from '../record/control.ts'
 import type { RecordHeader } from '../record/headers.ts'
 import { contactLimitMs } from './rebuild.ts'
@@ -137,8 +138,8 @@ type Fields = Readonly<Record<string, unknown>>
 
 /** @throws KubedeltaError `corrupt` for what is no JSON object */
 export function fieldsOf(value: unknown): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('an object', value)
-  return { ...value }
+  if (!isFields(value)) throw wrong('an object', value)
+  return value
 }
 
 function texts(value: unknown): Readonly<Record<string, string>> {

@@ -1,6 +1,7 @@
 // Cuts LIST answers and watch streams into objects by their bytes, without parsing them.
 
 import type { KubedeltaError } from '../base/errors.ts'
+import { at } from '../base/fields.ts'
 import { parseStatus } from '../kube/status-error.ts'
 import { decodeString } from '../object/json-text.ts'
 import type { RawObject } from '../object/raw-object.ts'
@@ -88,7 +89,7 @@ export class ListScanner {
   #readPage(value: CutValue): ListFrame & { readonly kind: 'page' } {
     const metadata = parse(value.view())
     const textOf = (field: string): string => {
-      const text = memberOf(metadata, field) ?? ''
+      const text = at(metadata, field) ?? ''
       // Never taken for absent: a list without its token would end early, and delete what stands on later pages.
       if (typeof text !== 'string') throw this.#corrupt(`text as metadata.${field}`)
       return text
@@ -200,17 +201,12 @@ const UNEXPECTED_ERROR: KubeStatus = {
 
 /** KEP-3157; exactly the text "true" counts (client-go tools/cache/reflector.go). */
 function isInitialEventsEnd(bookmark: unknown): boolean {
-  const annotations = memberOf(memberOf(bookmark, 'metadata'), 'annotations')
-  return memberOf(annotations, 'k8s.io/initial-events-end') === 'true'
+  return at(bookmark, 'metadata', 'annotations', 'k8s.io/initial-events-end') === 'true'
 }
 
 /** For what is no object's content: metadata of lists, bookmarks, Status. The bytes are known to be JSON. */
 function parse(bytes: Buffer): unknown {
   return JSON.parse(bytes.toString())
-}
-
-function memberOf(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined
 }
 
 function nameOf({ apiVersion, kind }: ObjectDefaults): string {

@@ -1,5 +1,10 @@
 // Reads members of parsed JSON whose shape nobody has promised.
 
+/** Whether a value is an object with members, and no array. */
+export function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** The value at the end of a path of member names; undefined where the path breaks off. */
 export function at(value: unknown, ...path: readonly string[]): unknown {
   let current = value
