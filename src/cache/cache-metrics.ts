@@ -1,6 +1,7 @@
 // The metrics of stores and handlers, made once for each registry however many caches share it.
 
-import type { CounterMetric, GaugeMetric, Metrics } from '../base/metrics.ts'
+import type { CounterMetric, GaugeMetric } from '../base/metrics.ts'
+import { sharedMetrics } from '../base/shared-metrics.ts'
 
 /** Metrics of caches; `resource` is the collection's name, `index` and `handler` are names that the program gave. */
 export interface CacheMetrics {
@@ -10,11 +11,8 @@ export interface CacheMetrics {
 }
 
 /** The cache metrics of a registry; without a registry they go nowhere. */
-export function cacheMetrics(metrics: Metrics | undefined): CacheMetrics {
-  if (metrics === undefined) return NOWHERE
-  const made = MADE.get(metrics)
-  if (made !== undefined) return made
-  const created: CacheMetrics = {
+export const cacheMetrics = sharedMetrics((metrics): CacheMetrics => {
+  return {
     objects: metrics.gauge('kubedelta_cache_objects', 'Objects in the cache', ['resource']),
     indexErrors: metrics.counter(
       'kubedelta_cache_index_errors_total',
@@ -26,15 +24,4 @@ export function cacheMetrics(metrics: Metrics | undefined): CacheMetrics {
       'handler',
     ]),
   }
-  MADE.set(metrics, created)
-  return created
-}
-
-/** A registry refuses a second metric of the same name. */
-const MADE = new WeakMap<Metrics, CacheMetrics>()
-
-const NOWHERE: CacheMetrics = {
-  objects: { set: () => {} },
-  indexErrors: { inc: () => {} },
-  handlerErrors: { inc: () => {} },
-}
+})

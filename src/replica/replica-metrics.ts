@@ -1,6 +1,7 @@
 // The metrics of replicas, made once for each registry however many caches share it.
 
-import type { CounterMetric, GaugeMetric, Metrics } from '../base/metrics.ts'
+import type { CounterMetric, GaugeMetric } from '../base/metrics.ts'
+import { sharedMetrics } from '../base/shared-metrics.ts'
 
 /** Metrics of replicas; `resource` is the collection's name, `reason` one of a few words. */
 export interface ReplicaMetrics {
@@ -20,11 +21,8 @@ export interface ReplicaMetrics {
 }
 
 /** The replica metrics of a registry; without a registry they go nowhere. */
-export function replicaMetrics(metrics: Metrics | undefined): ReplicaMetrics {
-  if (metrics === undefined) return NOWHERE
-  const made = MADE.get(metrics)
-  if (made !== undefined) return made
-  const created: ReplicaMetrics = {
+export const replicaMetrics = sharedMetrics((metrics): ReplicaMetrics => {
+  return {
     lag: metrics.gauge('kubedelta_cache_lag_records', 'Offsets between the cache and the end of its topic', [
       'resource',
     ]),
@@ -86,28 +84,4 @@ export function replicaMetrics(metrics: Metrics | undefined): ReplicaMetrics {
       ['resource'],
     ),
   }
-  MADE.set(metrics, created)
-  return created
-}
-
-/** A registry refuses a second metric of the same name. */
-const MADE = new WeakMap<Metrics, ReplicaMetrics>()
-
-const NO_GAUGE: GaugeMetric = { set: () => {} }
-const NO_COUNTER: CounterMetric = { inc: () => {} }
-
-const NOWHERE: ReplicaMetrics = {
-  lag: NO_GAUGE,
-  asOf: NO_GAUGE,
-  contact: NO_GAUGE,
-  regressions: NO_COUNTER,
-  unreadable: NO_COUNTER,
-  degradedKeys: NO_GAUGE,
-  rebuilds: NO_COUNTER,
-  digestChecks: NO_COUNTER,
-  diverged: NO_GAUGE,
-  snapshotReads: NO_COUNTER,
-  snapshotWrites: NO_COUNTER,
-  snapshotBytes: NO_GAUGE,
-  snapshotAt: NO_GAUGE,
-}
+})

@@ -3,6 +3,7 @@
 import { fromUnknown, KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { CounterMetric, Metrics } from '../base/metrics.ts'
+import { sharedMetrics } from '../base/shared-metrics.ts'
 import { deepFreeze } from '../cache/deep-freeze.ts'
 import { bytesEntry, type Entry } from '../cache/entry.ts'
 import { keyOf } from '../object/key.ts'
@@ -77,18 +78,10 @@ function transformed<T>(raw: RawObject, transform: Transform<T>): Entry<T> {
   }
 }
 
-/** The metric of a registry, made once however many informers share it. */
-function transformFailures(metrics: Metrics | undefined): CounterMetric {
-  if (metrics === undefined) return { inc: () => {} }
-  const made = MADE.get(metrics)
-  if (made !== undefined) return made
-  const created = metrics.counter(
+const transformFailures = sharedMetrics((metrics) =>
+  metrics.counter(
     'kubedelta_cache_transform_errors_total',
     'States of objects that were withheld from the cache because its transform failed',
     ['resource'],
-  )
-  MADE.set(metrics, created)
-  return created
-}
-
-const MADE = new WeakMap<Metrics, CounterMetric>()
+  ),
+)
