@@ -1,5 +1,7 @@
 // Lets a fixed number of things happen at once; the others wait in the order in which they came.
 
+import { once } from './once.ts'
+
 /** A counting semaphore. */
 export class Permits {
   readonly #waiting: Array<() => void> = []
@@ -20,12 +22,7 @@ export class Permits {
     signal.throwIfAborted()
     if (this.#free > 0) this.#free--
     else await this.#wait(signal)
-    let held = true
-    return () => {
-      if (!held) return
-      held = false
-      this.#giveBack()
-    }
+    return once(() => this.#giveBack())
   }
 
   async #wait(signal: AbortSignal): Promise<void> {

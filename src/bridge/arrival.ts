@@ -1,7 +1,7 @@
 // Puts popped deltas back into the order in which they arrived.
 
 import type { Delta } from '../watch/delta.ts'
-import type { Popped } from '../watch/delta-queue.ts'
+import type { Popped } from '../watch/delta-queue-popped.ts'
 import type { Seen } from './seen.ts'
 
 export type PoppedDeltas = Extract<Popped<Seen>, { readonly kind: 'deltas' }>

@@ -2,9 +2,9 @@
 
 import { KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
+import { WaitList } from '../base/wait-list.ts'
 import { isReservedKey } from '../record/control.ts'
 import type { Appended, StoredRecord, TopicReader } from '../topic/port.ts'
-import { Waiters } from '../watch/delta-queue-waiters.ts'
 import type { TopicIndex } from './topic-index.ts'
 
 export interface ForeignRecordsOptions {
@@ -30,7 +30,7 @@ export class ForeignRecords {
   // Partition -> offset behind the last acknowledged record.
   readonly #next = new Map<number, number>()
   readonly #gaps: Gap[] = []
-  readonly #found = new Waiters()
+  readonly #found = new WaitList()
   #failure: KubedeltaError | undefined
 
   constructor(options: ForeignRecordsOptions) {

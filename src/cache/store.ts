@@ -1,6 +1,7 @@
 // Keeps states of objects by key with their indexes and the last resourceVersion seen: what indexers and caches stand on.
 
 import { KubedeltaError } from '../base/errors.ts'
+import { once } from '../base/once.ts'
 import { Content, type OnIndexError } from './content.ts'
 import type { Entry } from './entry.ts'
 import type { Indexers } from './index-function.ts'
@@ -145,17 +146,14 @@ export class Store<T> {
   /** Keeps all slots from being released until the function it returns is called. */
   pin(): () => void {
     this.#pins += 1
-    let isPinned = true
-    return () => {
-      if (!isPinned) return
-      isPinned = false
+    return once(() => {
       this.#pins -= 1
       if (this.#pins > 0) return
       const isReleasing = this.#released.length > 0
       this.#released = isReleasing ? [...this.#released, ...this.#held] : this.#held
       this.#held = []
       if (!isReleasing) this.#releaseSome()
-    }
+    })
   }
 
   /** Takes a resourceVersion as seen; undefined leaves the last one. */

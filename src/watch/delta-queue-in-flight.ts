@@ -1,9 +1,10 @@
-// The keys that a consumer has taken from a delta queue and not said to have processed.
+// Remembers which keys a consumer has popped from a delta queue and not released yet.
 
 import type { Delta } from './delta.ts'
 
 /**
- * What the consumer is about to know: until it releases a key, what it knows of that key is older than what it was given.
+ * Keys in flight, each with its newest delta: what the consumer knows of such a key is older than that until it releases the key. A key
+ * that is popped again before it is released is in flight twice.
  */
 export class InFlight<T> {
   readonly #keys = new Map<string, { count: number; newest: Delta<T> | undefined }>()

@@ -2,9 +2,11 @@
 
 import type { Bytes } from '../base/byte-budget.ts'
 import { KubedeltaError } from '../base/errors.ts'
+import { once } from '../base/once.ts'
+import { WaitList } from '../base/wait-list.ts'
 import { DeltaQueueEntries } from './delta-queue-entries.ts'
 import { InFlight } from './delta-queue-in-flight.ts'
-import { Waiters } from './delta-queue-waiters.ts'
+import type { Popped } from './delta-queue-popped.ts'
 import type { Delta, DeltaSink, ListReason } from './delta.ts'
 
 /** What the consumer has already: the keys that a list may turn out to lack. */
@@ -27,50 +29,27 @@ export interface DeltaQueueOptions<T> {
   readonly maxEntries?: number
 }
 
-interface Held {
-  /** Part of the initial population: came to the queue before the first list had ended. */
-  readonly initial: boolean
-  /** Bytes of the budget that it holds. */
-  readonly bytes: number
-  /** Says that it is processed and no longer held: the bytes are given back. A second call does nothing. */
-  release(): void
-}
-
-/** What the consumer gets: the deltas of one key, oldest first, or a barrier. Each wants to be released once. */
-export type Popped<T> =
-  | (Held & {
-      readonly kind: 'deltas'
-      readonly key: string
-      readonly deltas: readonly Delta<T>[]
-      /** Gives back some of the bytes before the release, which gives back the rest. */
-      giveBack(bytes: number): void
-    })
-  /** A list ended: its items, and a delete of everything it lacks, were popped before. */
-  | (Held & { readonly kind: 'listed'; readonly resourceVersion: string; readonly reason: ListReason })
-  /** Everything up to this resourceVersion was popped before. */
-  | (Held & { readonly kind: 'bookmark'; readonly resourceVersion: string })
-
 /**
  * The queue between one reflector and one consumer.
  *
  * - The deltas of a key are popped together and in order; keys in the order in which they came to the queue.
  * - Two deletes in a row are one, the one with a final state where there is one.
- * - What is neither queued, nor popped and unreleased, nor known is not deleted again.
- * - At the end of a list, what is known and was neither listed nor added nor updated since its begin is deleted with `finalStateUnknown`.
+ * - A delete of a key that is not there (neither queued, nor in flight, nor known) is dropped.
+ * - At the end of a list every key that is there, and was not listed, added or updated since `begin`, is deleted with `finalStateUnknown`.
  * - Synced once the first list has ended and all that came until then was popped and released.
  * - A put waits at the bounds. Missed deletes and resyncs never do: they hold keys, and objects that the consumer holds anyway.
  *
- * It has one producer, which waits for each put before the next.
+ * In flight is what was popped and is not released yet. There is one producer, which waits for each put before the next.
  */
 export class DeltaQueue<T> implements DeltaSink<T> {
   readonly #options: DeltaQueueOptions<T>
   readonly #maxEntries: number
   readonly #entries = new DeltaQueueEntries<T>(() => this.#countInitial())
-  // To a delete or a list, what the consumer is about to know is known already.
+  // A key in flight counts as known: the consumer will know its newest delta by the time that it gets the next one.
   readonly #inFlight = new InFlight<T>()
-  readonly #pops = new Waiters()
-  readonly #puts = new Waiters()
-  readonly #syncs = new Waiters()
+  readonly #pops = new WaitList()
+  readonly #puts = new WaitList()
+  readonly #syncs = new WaitList()
   readonly #closing = new AbortController()
   #signals: { readonly given: AbortSignal; readonly either: AbortSignal } | undefined
   #list: OpenList | undefined
@@ -80,8 +59,9 @@ export class DeltaQueue<T> implements DeltaSink<T> {
 
   constructor(options: DeltaQueueOptions<T>) {
     const { maxEntries = 2_000 } = options
-    if (!(maxEntries >= 1))
+    if (!(maxEntries >= 1)) {
       throw new RangeError(`Cannot create delta queue: 'maxEntries' must be >= 1: is ${maxEntries}`)
+    }
     this.#options = options
     this.#maxEntries = maxEntries
   }
@@ -296,15 +276,6 @@ interface OpenList {
 
 function missedDelete<T>(object: T | undefined, reason: ListReason): Delta<T> {
   return { kind: 'deleted', object, finalStateUnknown: true, reason }
-}
-
-function once(run: () => void): () => void {
-  let called = false
-  return () => {
-    if (called) return
-    called = true
-    run()
-  }
 }
 
 function closedError(): KubedeltaError {

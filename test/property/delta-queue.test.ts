@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { ByteBudget } from '../../src/base/byte-budget.ts'
-import { DeltaQueue, type Popped } from '../../src/watch/delta-queue.ts'
+import { DeltaQueue } from '../../src/watch/delta-queue.ts'
+import type { Popped } from '../../src/watch/delta-queue-popped.ts'
 
 interface Thing {
   readonly key: string

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ByteBudget } from '../../../src/base/byte-budget.ts'
 import { KubedeltaError } from '../../../src/base/errors.ts'
-import { DeltaQueue, type DeltaQueueOptions, type Popped } from '../../../src/watch/delta-queue.ts'
+import { DeltaQueue, type DeltaQueueOptions } from '../../../src/watch/delta-queue.ts'
+import type { Popped } from '../../../src/watch/delta-queue-popped.ts'
 import type { ListReason } from '../../../src/watch/delta.ts'
 
 interface Thing {

@@ -1,7 +1,7 @@
-// Those who wait for something about a delta queue to change.
+// Lets any number of waits end together, when something has changed.
 
-/** Waits that end together when woken; whoever waits looks again at what it waited for. */
-export class Waiters {
+/** Waits that all end at the next `wake`; whoever was woken looks whether what it waited for is so, and waits again if not. */
+export class WaitList {
   #wakes: Array<() => void> = []
 
   get waiting(): boolean {
