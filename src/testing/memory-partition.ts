@@ -1,4 +1,4 @@
-// One partition of a log in memory: what it holds, and what a reader gets of it.
+// One partition of a log in memory: what it holds, what befalls it, and what a reader gets of it.
 
 import { KubedeltaError } from '../base/errors.ts'
 import type { ReadBatch, StoredRecord } from '../topic/port.ts'
@@ -17,6 +17,37 @@ export interface Partition {
 
 export function emptyPartition(): Partition {
   return { records: [], broken: [], start: 0, end: 0, leaderEpoch: 0, epochs: new Map([[0, 0]]) }
+}
+
+/** Leaves the last record of each key alone. */
+export function compact(partition: Partition, tombstones: 'keep' | 'drop'): void {
+  const last = new Map(partition.records.map((record) => [record.key.toString(), record.offset]))
+  partition.records = partition.records.filter(
+    ({ key, offset, value }) => last.get(key.toString()) === offset && (tombstones === 'keep' || value !== null),
+  )
+}
+
+/** Removes what stands before an offset. */
+export function truncateBefore(partition: Partition, offset: number): void {
+  partition.start = Math.min(Math.max(partition.start, offset), partition.end)
+  partition.records = partition.records.filter((record) => record.offset >= partition.start)
+}
+
+/** Gives the partition a leader whose log ends at an offset. */
+export function loseFrom(partition: Partition, offset: number): void {
+  const { epochs } = partition
+  partition.records = partition.records.filter((record) => record.offset < offset)
+  partition.broken = partition.broken.filter(({ nextOffset }) => nextOffset <= offset)
+  partition.end = Math.min(partition.end, offset)
+  partition.leaderEpoch += 1
+  for (const [epoch, start] of epochs) if (start >= partition.end) epochs.delete(epoch)
+  epochs.set(partition.leaderEpoch, partition.end)
+}
+
+/** Makes of the last record a batch that does not decode. */
+export function breakLast(partition: Partition): void {
+  const last = partition.records.pop()
+  if (last !== undefined) partition.broken.push({ baseOffset: last.offset, nextOffset: last.offset + 1 })
 }
 
 /** As KIP-320 has it: the log ends an epoch where the next one begins, and who has read further has read what is lost. */

@@ -17,7 +17,16 @@ import type {
   TopicWriter,
   WriterOptions,
 } from '../topic/port.ts'
-import { checkHistory, emptyPartition, nextBatch, type Partition } from './memory-partition.ts'
+import {
+  breakLast,
+  checkHistory,
+  compact,
+  emptyPartition,
+  loseFrom,
+  nextBatch,
+  truncateBefore,
+  type Partition,
+} from './memory-partition.ts'
 
 interface Topic {
   readonly id: string
@@ -68,12 +77,7 @@ export class MemoryTopicLog implements TopicLog {
 
   /** Keeps what a broker's compaction at its least would: the last record of each key, and tombstones only if asked for. */
   compact(topic: string, { tombstones = 'keep' }: { readonly tombstones?: 'keep' | 'drop' } = {}): void {
-    for (const partition of this.#topics.get(topic)?.partitions ?? []) {
-      const last = new Map(partition.records.map((record) => [record.key.toString(), record.offset]))
-      partition.records = partition.records.filter(
-        ({ key, offset, value }) => last.get(key.toString()) === offset && (tombstones === 'keep' || value !== null),
-      )
-    }
+    for (const partition of this.#topics.get(topic)?.partitions ?? []) compact(partition, tombstones)
   }
 
   /** Removes a topic; who reads it fails with `topic-missing`, or with `topic-recreated` if it is created again before that. */
@@ -84,28 +88,18 @@ export class MemoryTopicLog implements TopicLog {
 
   /** Removes what stands before an offset, as retention does. */
   truncateBefore(topic: string, partition: number, offset: number): void {
-    const found = this.#partition(this.#standing(topic), partition)
-    found.start = Math.min(Math.max(found.start, offset), found.end)
-    found.records = found.records.filter((record) => record.offset >= found.start)
+    truncateBefore(this.#partition(this.#standing(topic), partition), offset)
   }
 
   /** Lets a leader that had not all of it take over: what stands from an offset on is lost, and its offsets are given out again. */
   loseFrom(topic: string, partition: number, offset: number): void {
-    const found = this.#partition(this.#standing(topic), partition)
-    found.records = found.records.filter((record) => record.offset < offset)
-    found.broken = found.broken.filter(({ nextOffset }) => nextOffset <= offset)
-    found.end = Math.min(found.end, offset)
-    found.leaderEpoch += 1
-    for (const [epoch, at] of found.epochs) if (at >= found.end) found.epochs.delete(epoch)
-    found.epochs.set(found.leaderEpoch, found.end)
+    loseFrom(this.#partition(this.#standing(topic), partition), offset)
     this.#wake()
   }
 
   /** Makes the last record of a partition one that does not decode, as a batch of its own. */
   breakLast(topic: string, partition: number): void {
-    const found = this.#partition(this.#standing(topic), partition)
-    const last = found.records.pop()
-    if (last !== undefined) found.broken.push({ baseOffset: last.offset, nextOffset: last.offset + 1 })
+    breakLast(this.#partition(this.#standing(topic), partition))
   }
 
   /** Adds partitions, as an operator may; who has opened a writer goes on with those that were there. */
