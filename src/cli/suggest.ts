@@ -1,5 +1,7 @@
 // Finds what someone most likely meant to type.
 
+import { editDistance } from '../base/edit-distance.ts'
+
 /** The candidate nearest to a word, where it is near enough to be a slip: two edits, or a third of its length. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   return nearestFew(word, candidates, 1)[0]
@@ -20,24 +22,4 @@ export function nearestFew(word: string, candidates: readonly string[], limit: n
 export function didYouMean(word: string, candidates: readonly string[], prefix = ''): string {
   const guess = nearest(word, candidates)
   return guess === undefined ? '' : `: did you mean ${prefix}${guess}`
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
-function editDistance(a: string, b: string): number {
-  let before: number[] = []
-  let above = Array.from({ length: b.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= b.length; column++) {
-      const replace = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
-      let best = Math.min(replace, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1)
-      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) {
-        best = Math.min(best, (before[column - 2] ?? 0) + 1)
-      }
-      current.push(best)
-    }
-    before = above
-    above = current
-  }
-  return above[b.length] ?? 0
 }

@@ -1,5 +1,6 @@
 // What a cluster serves, and how a resource is found in it by the names kubectl takes.
 
+import { editDistance } from '../base/edit-distance.ts'
 import { KubedeltaError } from '../base/errors.ts'
 import { resourceName, type Resource } from '../object/resource.ts'
 
@@ -149,18 +150,4 @@ function similarNames(catalogue: Catalogue, text: string): readonly string[] {
     .toSorted((a, b) => a.distance - b.distance)
     .slice(0, MAX_SUGGESTIONS)
     .map(({ full }) => full)
-}
-
-/** Insertions, deletions and replacements from one text to the other (Levenshtein). */
-function editDistance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (let row = 1; row <= from.length; row += 1) {
-    const current = [row]
-    for (let column = 1; column <= to.length; column += 1) {
-      const replaced = (previous[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1)
-      current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
-    }
-    previous = current
-  }
-  return previous.at(-1) ?? 0
 }

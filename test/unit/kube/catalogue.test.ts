@@ -80,7 +80,7 @@ describe('an unknown resource is refused with what may have been meant', () => {
   const table: ReadonlyArray<readonly [text: string, suggestions: readonly string[]]> = [
     ['deploymnts', ['deployments.apps']],
     ['deployments.app', ['deployments.apps']],
-    ['crat', []],
+    ['crat', ['carts.shop.example.com']],
     ['pods.shop.example.com', ['pods']],
     ['xyz', []],
     ['', []],
