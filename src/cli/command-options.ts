@@ -12,7 +12,7 @@ import {
   clusterOf,
   parseListenAddress,
 } from './option-checks.ts'
-import type { ListenAddress } from './option-checks.ts'
+import type { KafkaSecurity, ListenAddress } from './option-checks.ts'
 import { mergeRaw, valuesOf } from './option-values.ts'
 import type { RawValues, ValuesOf } from './option-values.ts'
 import type { CommandName } from './option-spec.ts'
@@ -91,11 +91,7 @@ export interface OptionSources {
 /** @throws KubedeltaError `usage`, `bad-selector` */
 export function runOptions(sources: OptionSources): RunOptions {
   const { raw, values } = read('run', sources)
-  const to = required(values.to, '--to URL')
-  checkAddresses({ log: to, server: values.server, registry: values.registry })
-  checkKafkaSecurity(values)
-  checkTopicOptions(values)
-  checkTls(values)
+  const to = checkedLog('--to', values.to, values)
   checkElection(values)
   return {
     ...values,
@@ -111,11 +107,7 @@ export function runOptions(sources: OptionSources): RunOptions {
 /** @throws KubedeltaError `usage`, `bad-selector` */
 export function topicsOptions(action: TopicsOptions['action'], sources: OptionSources): TopicsOptions {
   const { raw, values } = read('topics', sources)
-  const to = required(values.to, '--to URL')
-  checkAddresses({ log: to, server: values.server })
-  checkKafkaSecurity(values)
-  checkTopicOptions(values)
-  checkTls(values)
+  const to = checkedLog('--to', values.to, values)
   const scope = { ...values, namespace: [], selector: undefined, fieldSelector: undefined }
   return {
     ...values,
@@ -131,10 +123,7 @@ export function topicsOptions(action: TopicsOptions['action'], sources: OptionSo
 /** @throws KubedeltaError `usage` */
 export function tailOptions(resource: string | undefined, sources: OptionSources): TailOptions {
   const { values } = read('tail', sources)
-  const from = required(values.from, '--from URL')
-  checkAddresses({ log: from, registry: values.registry })
-  checkKafkaSecurity(values)
-  checkTopicOptions(values)
+  const from = checkedLog('--from', values.from, values)
   const cluster = clusterOf(values.cluster, from)
   if (values.topic === undefined) {
     required(resource, 'RESOURCE, or --topic NAME')
@@ -149,10 +138,7 @@ export function getOptions(
   sources: OptionSources,
 ): GetOptions {
   const { values } = read('get', sources)
-  const from = required(values.from, '--from URL')
-  checkAddresses({ log: from, registry: values.registry })
-  checkKafkaSecurity(values)
-  checkTopicOptions(values)
+  const from = checkedLog('--from', values.from, values)
   const cluster = clusterOf(values.cluster, from)
   required(resource, 'RESOURCE')
   if (values.topic === undefined) required(cluster, '--cluster NAME, or --topic NAME')
@@ -167,11 +153,7 @@ export function getOptions(
 /** @throws KubedeltaError `usage`, `bad-selector` */
 export function verifyOptions(sources: OptionSources): VerifyOptions {
   const { raw, values } = read('verify', sources)
-  const from = required(values.from, '--from URL')
-  checkAddresses({ log: from, server: values.server, registry: values.registry })
-  checkKafkaSecurity(values)
-  checkTopicOptions(values)
-  checkTls(values)
+  const from = checkedLog('--from', values.from, values)
   const resources = resourceSelections({ raw, values, entries: sources.file.resources })
   if (values.digest) checkDigestedResources(resources)
   return {
@@ -221,6 +203,24 @@ function read<C extends CommandName>(command: C, sources: OptionSources): { raw:
   return { raw, values: valuesOf(command, raw) }
 }
 
+/** What is checked of every command that opens a log. */
+interface LogValues extends KafkaSecurity, TlsValues {
+  readonly prefix: string
+  readonly cluster: string | undefined
+  readonly server?: string | undefined
+  readonly registry?: string | undefined
+}
+
+/** The URL of the log, once it is known to be there and the values that go with it fit. */
+function checkedLog(flag: '--to' | '--from', log: string | undefined, values: LogValues): string {
+  const url = required(log, `${flag} URL`)
+  checkAddresses({ log: url, server: values.server, registry: values.registry })
+  checkKafkaSecurity(values)
+  checkTopicOptions(values)
+  checkTls(values)
+  return url
+}
+
 function required<T>(value: T | undefined, what: string): T {
   if (value !== undefined) return value
   throw new KubedeltaError('usage', `Cannot start: wanted ${what}: it is absent`)
@@ -235,8 +235,11 @@ function oneOf<T extends string>(value: string, wanted: readonly T[]): T {
   )
 }
 
-function checkTls(values: Pick<ValuesOf<'topics'>, 'insecureSkipTlsVerify' | 'certificateAuthority'>): void {
-  if (values.insecureSkipTlsVerify && values.certificateAuthority !== undefined) {
+/** Of the commands that reach an apiserver. */
+type TlsValues = Partial<Pick<ValuesOf<'topics'>, 'insecureSkipTlsVerify' | 'certificateAuthority'>>
+
+function checkTls(values: TlsValues): void {
+  if (values.insecureSkipTlsVerify === true && values.certificateAuthority !== undefined) {
     throw new KubedeltaError(
       'usage',
       'Cannot use --certificate-authority with --insecure-skip-tls-verify: wanted one of them: both are set',
