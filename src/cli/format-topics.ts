@@ -1,5 +1,6 @@
 // Prints a plan of topics as a table for people or as one JSON document.
 
+import { layOut } from '../print/table.ts'
 import type { TopicProblem } from '../topic/plan.ts'
 
 export interface TopicRow {
@@ -59,32 +60,20 @@ export function formatTopics(rows: readonly TopicRow[], { output, acls }: Topics
     ...warnings.map(({ what, fix }) => `${topic}: warning: ${what}: ${fix}`),
   ])
   const sections = [
-    table([
+    layOut([
       ['TOPIC', 'STATE', 'PARTITIONS'],
       ...rows.map((row) => [row.topic, row.state, String(row.partitions)]),
       [`${rows.length} topics`, '', String(partitions)],
     ]),
-    ...(notes.length === 0 ? [] : [notes.join('\n')]),
+    ...(notes.length === 0 ? [] : [`${notes.join('\n')}\n`]),
     ...(acls.length === 0 ? [] : [aclTable(acls)]),
   ]
-  return `${sections.join('\n\n')}\n`
+  return sections.join('\n')
 }
 
 function aclTable(acls: readonly Acl[]): string {
-  return table([
+  return layOut([
     ['ACLS FOR', 'RESOURCE TYPE', 'RESOURCE', 'OPERATIONS'],
     ...acls.map((acl) => [acl.who, acl.resourceType, acl.resource, acl.operations.join(', ')]),
   ])
-}
-
-function table(rows: ReadonlyArray<readonly string[]>): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
 }

@@ -19,21 +19,21 @@ const allAcls = rows.flatMap(({ topic }) => aclsOf(topic))
 test('a table has topics, the partition total, what is wrong with its fix, and the ACLs', () => {
   assert.equal(
     formatTopics(rows, { output: 'table', acls: allAcls }),
-    `TOPIC         STATE    PARTITIONS
-k.prod.pods   missing  6
-k.prod.nodes  unfit    1
-2 topics               7
+    `TOPIC          STATE     PARTITIONS
+k.prod.pods    missing   6
+k.prod.nodes   unfit     1
+2 topics                 7
 
 k.prod.nodes: it deletes: do not
 k.prod.nodes: warning: it is alone: find it friends
 
-ACLS FOR   RESOURCE TYPE    RESOURCE                OPERATIONS
-bridge     Topic            k.prod.pods             Create, Describe, DescribeConfigs, Read, Write
-bridge     TransactionalId  kubedelta/k.prod.pods   Describe, Write
-consumers  Topic            k.prod.pods             Describe, DescribeConfigs, Read
-bridge     Topic            k.prod.nodes            Create, Describe, DescribeConfigs, Read, Write
-bridge     TransactionalId  kubedelta/k.prod.nodes  Describe, Write
-consumers  Topic            k.prod.nodes            Describe, DescribeConfigs, Read
+ACLS FOR    RESOURCE TYPE     RESOURCE                 OPERATIONS
+bridge      Topic             k.prod.pods              Create, Describe, DescribeConfigs, Read, Write
+bridge      TransactionalId   kubedelta/k.prod.pods    Describe, Write
+consumers   Topic             k.prod.pods              Describe, DescribeConfigs, Read
+bridge      Topic             k.prod.nodes             Create, Describe, DescribeConfigs, Read, Write
+bridge      TransactionalId   kubedelta/k.prod.nodes   Describe, Write
+consumers   Topic             k.prod.nodes             Describe, DescribeConfigs, Read
 `,
   )
 })
