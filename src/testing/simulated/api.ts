@@ -1,6 +1,7 @@
 // Answers requests: finds what a path names, and lists, watches, reads or writes it.
 
 import type { Clock } from '../../base/clock.ts'
+import { resourceName } from '../../object/resource.ts'
 import type { Catalogue } from './catalogue.ts'
 import { documentAnswer, type DocumentOptions } from './documents.ts'
 import type { Exchange } from './exchange.ts'
@@ -13,7 +14,7 @@ import { patchFunction } from './patch.ts'
 import { printObject } from './print.ts'
 import { reached } from './reach.ts'
 import { parsePath, type ResourcePath } from './routes.ts'
-import { deletedStatus, methodNotAllowed, noSuchPath, qualified, StatusFailure } from './status.ts'
+import { deletedStatus, methodNotAllowed, noSuchPath, StatusFailure } from './status.ts'
 import type { Store } from './store.ts'
 import type { Watches } from './watches.ts'
 import type { ObjectPlace, Preconditions, Writer } from './write.ts'
@@ -54,13 +55,14 @@ async function answerResource(exchange: Exchange, path: ResourcePath, options: A
   const kind = catalogue.find(path.group, path.version, path.resource)
   if (kind === undefined) {
     // Only a group that is served speaks for its versions.
-    if (!catalogue.kinds().some(({ group }) => group === path.group))
+    if (!catalogue.kinds().some(({ group }) => group === path.group)) {
       return exchange.sendText(404, '404 page not found\n')
+    }
     throw noSuchPath()
   }
   if (path.namespace !== '' && !kind.namespaced) throw noSuchPath()
   const verb = verbOf(exchange, path)
-  const fault = faults.take({ verb, resource: qualified(kind) })
+  const fault = faults.take({ verb, resource: resourceName(kind) })
   if (await stopsAt(fault, exchange, options)) return
   if (path.name !== '') await answerObject(exchange, { kind, path, verb }, options)
   else await answerCollection(exchange, { kind, path, verb, fault }, options)
@@ -151,7 +153,7 @@ async function deleteCollection(exchange: Exchange, { kind, path }: Call, option
   const asked: ListOptions = parseListOptions(exchange.url.searchParams, { watchList })
   const text = await list({ kind, namespace, options: asked, signal: exchange.signal }, { store, clock })
   const selects = selection(kind, { ...asked, namespace })
-  for (const { object } of store.collection(qualified(kind)).entries().filter(selects)) {
+  for (const { object } of store.collection(resourceName(kind)).entries().filter(selects)) {
     writer.delete({
       kind,
       namespace: textAt(object, 'metadata', 'namespace'),
@@ -188,7 +190,7 @@ async function answerObject(exchange: Exchange, { kind, path, verb }: Call, opti
       if (isStatus) throw methodNotAllowed()
       const { entry, isGone } = writer.delete(place, preconditionsOf(await exchange.body()))
       // A pod that was told to end is shown as such, and whatever else is not gone yet.
-      const isShown = !isGone || qualified(kind) === 'pods'
+      const isShown = !isGone || resourceName(kind) === 'pods'
       return exchange.send(200, isShown ? printObject(kind, entry) : deletedStatus(kind, name, uidOf(entry.object)))
     }
     default:

@@ -1,9 +1,9 @@
 // Knows what is served: the built-in kinds, and those that CustomResourceDefinitions define.
 
+import { resourceName } from '../../object/resource.ts'
 import { at, isJsonObject, itemsAt, textAt, type Json, type JsonObject } from './json.ts'
 import { builtinKinds, type ServedKind } from './kinds.ts'
 import type { Store } from './store.ts'
-import { qualified } from './status.ts'
 
 export const DEFINITIONS = 'customresourcedefinitions.apiextensions.k8s.io'
 
@@ -35,7 +35,7 @@ export class Catalogue {
 
   /** By `pods` or `deployments.apps`, in the first version that is served. */
   named(resource: string): ServedKind | undefined {
-    return this.kinds().find((kind) => qualified(kind) === resource)
+    return this.kinds().find((kind) => resourceName(kind) === resource)
   }
 
   #defined(): readonly ServedKind[] {

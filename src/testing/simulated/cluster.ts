@@ -3,6 +3,7 @@
 import { randomInt } from 'node:crypto'
 import { systemClock, type Clock } from '../../base/clock.ts'
 import { KubedeltaError } from '../../base/errors.ts'
+import { resourceName } from '../../object/resource.ts'
 import { answer } from './api.ts'
 import { Catalogue } from './catalogue.ts'
 import { Chance, seededRandom } from './chance.ts'
@@ -15,7 +16,6 @@ import { mergePatch } from './merge-patch.ts'
 import { Life, type LifeOptions } from './life.ts'
 import type { ObjectReference } from './life-world.ts'
 import { LoopbackServer } from './server.ts'
-import { qualified } from './status.ts'
 import { Store } from './store.ts'
 import { Watches } from './watches.ts'
 import { Writer, type ObjectPlace } from './write.ts'
@@ -129,7 +129,7 @@ export class SimulatedCluster implements AsyncDisposable {
   /** What is there now, in the order of keys: the truth to which a replica is held. @throws KubedeltaError `unknown-resource` */
   objects(resource: string): readonly JsonObject[] {
     return this.#store
-      .collection(qualified(this.#kind(resource)))
+      .collection(resourceName(this.#kind(resource)))
       .entries()
       .map(({ object }) => object)
   }
@@ -200,7 +200,7 @@ export class SimulatedCluster implements AsyncDisposable {
 
   /** Keeps the next change of a resource from every watch, for ever: only a list shows it. */
   forgetNext(resource: string): void {
-    this.#writer.forgetNext(qualified(this.#kind(resource)))
+    this.#writer.forgetNext(resourceName(this.#kind(resource)))
   }
 
   /** Forgets all changes before now: watches and lists from there are answered 410, open watches that kept up go on. */

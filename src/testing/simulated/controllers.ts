@@ -1,12 +1,12 @@
 // Does at once what controllers of a real cluster do soon: empties namespaces, serves definitions, collects garbage.
 
 import type { Clock } from '../../base/clock.ts'
+import { resourceName } from '../../object/resource.ts'
 import { DEFINITIONS, isEstablished, type Catalogue } from './catalogue.ts'
 import type { Entry } from './collection.ts'
 import { at, itemsAt, membersAt, textAt, type Json, type JsonObject } from './json.ts'
 import type { ServedKind } from './kinds.ts'
-import { timestamp, uidOf } from './metadata.ts'
-import { qualified } from './status.ts'
+import { isOwnedBy, timestamp, uidOf } from './metadata.ts'
 import type { Store } from './store.ts'
 import type { Writer, Written } from './write.ts'
 
@@ -19,7 +19,7 @@ export interface ControllerOptions {
 
 /** Reacts to one change; what it writes is reacted to as well. */
 export function react(kind: ServedKind, { entry, isGone }: Written, options: ControllerOptions): void {
-  const name = qualified(kind)
+  const name = resourceName(kind)
   const isEnding = textAt(entry.object, 'metadata', 'deletionTimestamp') !== ''
   if (name === 'namespaces' && isEnding && !isGone) emptyNamespace(entry.key, options)
   if (name === DEFINITIONS && !isGone) define(kind, entry, isEnding, options)
@@ -60,7 +60,7 @@ interface Content {
 function* contentOf(namespace: string, { store, catalogue }: ControllerOptions): Generator<Content> {
   for (const kind of catalogue.kinds()) {
     if (!kind.namespaced) continue
-    for (const entry of store.collection(qualified(kind)).entries()) {
+    for (const entry of store.collection(resourceName(kind)).entries()) {
       if (entry.key.startsWith(`${namespace}/`)) yield { kind, entry }
     }
   }
@@ -70,15 +70,13 @@ function* contentOf(namespace: string, { store, catalogue }: ControllerOptions):
 function collectGarbage(owner: JsonObject, options: ControllerOptions): void {
   const uid = uidOf(owner)
   const namespace = textAt(owner, 'metadata', 'namespace')
-  const owned = [...contentOf(namespace, options)].filter(({ entry }) =>
-    itemsAt(entry.object, 'metadata', 'ownerReferences').some((reference) => textAt(reference, 'uid') === uid),
-  )
+  const owned = [...contentOf(namespace, options)].filter(({ entry }) => isOwnedBy(entry.object, uid))
   for (const { kind, entry } of owned) remove(kind, entry, options)
 }
 
 /** Deletes an object unless another reaction was faster. */
 function remove(kind: ServedKind, { key }: Entry, { store, writer }: ControllerOptions): void {
-  const entry = store.collection(qualified(kind)).get(key)
+  const entry = store.collection(resourceName(kind)).get(key)
   if (entry === undefined) return
   const metadata = at(entry.object, 'metadata')
   const [namespace, name] = [textAt(metadata, 'namespace'), textAt(metadata, 'name')]
@@ -92,7 +90,7 @@ function define(kind: ServedKind, entry: Entry, isEnding: boolean, options: Cont
   const at = timestamp(clock.now())
   if (isEnding) {
     const custom = catalogue.kinds().find(({ isCustom, ...other }) => isCustom && definitionName(other) === entry.key)
-    const left = custom === undefined ? [] : store.collection(qualified(custom)).entries()
+    const left = custom === undefined ? [] : store.collection(resourceName(custom)).entries()
     if (custom !== undefined) for (const each of left) remove(custom, each, options)
     writer.finish(kind, entry.key)
     return

@@ -1,14 +1,14 @@
 // What the apiserver fills in or refuses to take over when a built-in object is created.
 
+import { resourceName } from '../../object/resource.ts'
 import { at, isJsonObject, membersAt, textAt, without, type Json, type JsonObject } from './json.ts'
 import type { ServedKind } from './kinds.ts'
 import { ADMITTED, podSpec } from './pod-defaults.ts'
-import { qualified } from './status.ts'
 
 /** The members besides kind, apiVersion and metadata that a created object has. */
 export function createdBody(kind: ServedKind, object: JsonObject): JsonObject {
   const body = updatedBody(kind, without(object, 'kind', 'apiVersion', 'metadata'))
-  const fill = FILLS[qualified(kind)]
+  const fill = FILLS[resourceName(kind)]
   if (fill !== undefined) return fill(body)
   // The status of a new object is its controllers' to write.
   if (kind.isCustom) return kind.hasStatus ? without(body, 'status') : body
@@ -17,7 +17,7 @@ export function createdBody(kind: ServedKind, object: JsonObject): JsonObject {
 
 /** The members that an updated object has: what is left out is filled in, whoever writes. */
 export function updatedBody(kind: ServedKind, body: JsonObject): JsonObject {
-  return DEFAULTS[qualified(kind)]?.(body) ?? body
+  return DEFAULTS[resourceName(kind)]?.(body) ?? body
 }
 
 const DEFAULTS: Readonly<Record<string, (body: JsonObject) => JsonObject>> = {

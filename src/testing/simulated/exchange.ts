@@ -56,8 +56,9 @@ export class Exchange {
     try {
       return parseJson(content)
     } catch (error) {
-      if (error instanceof SyntaxError)
+      if (error instanceof SyntaxError) {
         throw badRequest(`the object provided is unrecognized: json parse error: ${error.message}`)
+      }
       throw error
     }
   }

@@ -1,6 +1,6 @@
 // Describes a collection as the apiserver has to know it, and gives the built-in ones.
 
-import { apiVersionOf, type Resource } from '../../object/resource.ts'
+import { parseApiVersion, type Resource } from '../../object/resource.ts'
 import { BUILTIN_ROWS, type KindRow } from './builtin-rows.ts'
 import { at, type Json } from './json.ts'
 
@@ -28,8 +28,7 @@ export function builtinKinds(): readonly ServedKind[] {
 const ALL_VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 
 function served(row: KindRow): ServedKind {
-  const slash = row.api.indexOf('/')
-  const [group, version] = slash < 0 ? ['', row.api] : [row.api.slice(0, slash), row.api.slice(slash + 1)]
+  const { group, version } = parseApiVersion(row.api)
   const { resource, kind } = row
   return {
     group,
@@ -41,7 +40,7 @@ function served(row: KindRow): ServedKind {
     shortNames: row.short ?? [],
     // Namespaces alone are not deleted together.
     verbs: resource === 'namespaces' ? ALL_VERBS.filter((verb) => verb !== 'deletecollection') : ALL_VERBS,
-    apiVersion: apiVersionOf({ group, version }),
+    apiVersion: row.api,
     listKind: `${kind}List`,
     categories: row.all === true ? ['all'] : resource === 'customresourcedefinitions' ? ['api-extensions'] : [],
     hasStatus: row.status === true,

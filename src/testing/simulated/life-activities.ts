@@ -3,6 +3,7 @@
 import { itemsAt, membersAt, textAt, type JsonObject } from './json.ts'
 import { APPS, deployment, event, job, nodeReady, pod, replicaSet, replicaStatus, running } from './life-objects.ts'
 import { replicasOf, type World } from './life-world.ts'
+import { uidOf } from './metadata.ts'
 
 /** Goes on by one change a step. */
 export type Activity = Generator<void, void, void>
@@ -132,9 +133,7 @@ export function* loseNode(world: World, size: LifeSize): Activity {
     for (const gone of world.all('pods').filter((each) => textAt(each, 'spec', 'nodeName') === name)) {
       yield* remove(world, 'pods', gone)
     }
-    for (const asked of world
-      .all('deployments.apps')
-      .filter((each) => !world.busy.has(textAt(each, 'metadata', 'uid')))) {
+    for (const asked of world.all('deployments.apps').filter((each) => !world.busy.has(uidOf(each)))) {
       yield* alone(world, asked, () => reconcile(world, asked, size))
     }
     world.patch('nodes', lost, { status: { conditions: [nodeReady('True', world.now())] } })
@@ -203,7 +202,7 @@ function* tell(world: World, about: JsonObject, what: { readonly reason: string;
 
 /** Keeps other activities from an object meanwhile. */
 function* alone(world: World, object: JsonObject, activity: () => Activity): Activity {
-  const uid = textAt(object, 'metadata', 'uid')
+  const uid = uidOf(object)
   world.busy.add(uid)
   try {
     yield* activity()

@@ -3,6 +3,7 @@
 import type { Chance } from './chance.ts'
 import { membersAt, textAt, type JsonObject } from './json.ts'
 import { ownerReference } from './life-world.ts'
+import { uidOf } from './metadata.ts'
 
 /** Names of what runs in the cluster. */
 export const APPS: readonly string[] = [
@@ -144,12 +145,8 @@ export function pod(owner: JsonObject, chance: Chance, { bytes }: PodOptions): J
 /** The status of a pod whose containers run. */
 export function running(object: JsonObject, at: string, restarts = 0): JsonObject {
   const [container] = names(object)
-  const index =
-    Number(
-      textAt(object, 'metadata', 'uid')
-        .replaceAll(/[^0-9]/g, '')
-        .slice(0, 4),
-    ) || 1
+  const uid = uidOf(object)
+  const index = Number(uid.replaceAll(/[^0-9]/g, '').slice(0, 4)) || 1
   return {
     phase: 'Running',
     conditions: ['Initialized', 'Ready', 'ContainersReady', 'PodScheduled'].map((type) => ({
@@ -168,7 +165,7 @@ export function running(object: JsonObject, at: string, restarts = 0): JsonObjec
         ready: true,
         restartCount: restarts,
         image: 'registry.example.com/image',
-        imageID: `registry.example.com/image@sha256:${textAt(object, 'metadata', 'uid').replaceAll('-', '').repeat(2)}`,
+        imageID: `registry.example.com/image@sha256:${uid.replaceAll('-', '').repeat(2)}`,
         started: true,
       },
     ],

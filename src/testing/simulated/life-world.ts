@@ -4,7 +4,7 @@ import { hasCode } from '../../base/errors.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Chance } from './chance.ts'
 import { at, itemsAt, membersAt, textAt, type JsonObject } from './json.ts'
-import { timestamp } from './metadata.ts'
+import { isOwnedBy, timestamp, uidOf } from './metadata.ts'
 
 /** One object of a cluster. */
 export interface ObjectReference {
@@ -76,15 +76,12 @@ export class World {
 
   /** Those of a resource that this object owns. */
   ownedBy(owner: JsonObject, resource: string): readonly JsonObject[] {
-    const uid = textAt(owner, 'metadata', 'uid')
-    return this.all(resource).filter((object) =>
-      itemsAt(object, 'metadata', 'ownerReferences').some((reference) => textAt(reference, 'uid') === uid),
-    )
+    return this.all(resource).filter((object) => isOwnedBy(object, uidOf(owner)))
   }
 
   /** One that no activity has to itself. */
   anyFree(resource: string): JsonObject | undefined {
-    return this.chance.oneOf(this.all(resource).filter((object) => !this.busy.has(textAt(object, 'metadata', 'uid'))))
+    return this.chance.oneOf(this.all(resource).filter((object) => !this.busy.has(uidOf(object))))
   }
 
   /** A node that is up. */

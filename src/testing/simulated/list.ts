@@ -1,6 +1,7 @@
 // Answers lists: whole, in pages, at a past version.
 
 import type { Clock } from '../../base/clock.ts'
+import { resourceName } from '../../object/resource.ts'
 import { at, isJsonObject, parseJson, textAt } from './json.ts'
 import type { Entry } from './collection.ts'
 import type { ServedKind } from './kinds.ts'
@@ -8,7 +9,7 @@ import { parseVersion, type ListOptions } from './list-options.ts'
 import { printItem } from './print.ts'
 import { reached } from './reach.ts'
 import { selection } from './selection.ts'
-import { badRequest, expired, qualified } from './status.ts'
+import { badRequest, expired } from './status.ts'
 import type { Store } from './store.ts'
 
 export interface ListCall {
@@ -34,7 +35,7 @@ export async function list(
   const start = startOf(options)
   // An exact version waits as well as one that must not be older.
   if (start.version > 0) await reached(start.version, { store, clock, signal })
-  const collection = store.collection(qualified(kind))
+  const collection = store.collection(resourceName(kind))
   const version = versionOf(start, call, store)
   if (version < collection.oldest) throw tooOld(start, store.version)
   const selected = collection.entriesAt(version).filter((entry) => selects(entry) && entry.key >= start.key)
@@ -87,7 +88,7 @@ function versionOf(start: Start, { staleBy = 0, kind }: ListCall, store: Store):
     case 'current':
       return store.version
     case 'not-older':
-      return Math.max(start.version, store.collection(qualified(kind)).oldest, store.version - staleBy)
+      return Math.max(start.version, store.collection(resourceName(kind)).oldest, store.version - staleBy)
     default:
       return start.mode satisfies never
   }

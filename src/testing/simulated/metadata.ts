@@ -109,3 +109,8 @@ function labelled(asked: JsonObject, name: string): JsonObject {
 export function uidOf(object: JsonObject): string {
   return textAt(object, 'metadata', 'uid')
 }
+
+/** Whether an object names one with this uid as an owner. */
+export function isOwnedBy(object: JsonObject, uid: string): boolean {
+  return itemsAt(object, 'metadata', 'ownerReferences').some((reference) => textAt(reference, 'uid') === uid)
+}

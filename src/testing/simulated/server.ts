@@ -62,11 +62,9 @@ export class LoopbackServer implements AsyncDisposable {
       await this.#answer(exchange)
     } catch (error) {
       this.#bug ??= { error }
+      const failure = { code: 500, reason: 'InternalError', message: String(error), details: null }
       if (exchange.hasBegun) exchange.reset()
-      else
-        exchange.refuse(
-          new StatusFailure({ code: 500, reason: 'InternalError', message: String(error), details: null }),
-        )
+      else exchange.refuse(new StatusFailure(failure))
     }
   }
 }

@@ -1,6 +1,7 @@
 // What a simulated apiserver refuses, in the words and shapes of a real one.
 
 import { KubedeltaError, type ErrorCode } from '../../base/errors.ts'
+import { resourceName } from '../../object/resource.ts'
 import type { Json, JsonObject } from './json.ts'
 import type { ServedKind } from './kinds.ts'
 
@@ -63,7 +64,7 @@ export function noSuchPath(): StatusFailure {
 
 /** @returns 404 for one object */
 export function notFound(kind: ServedKind, name: string): StatusFailure {
-  const message = `${qualified(kind)} ${quote(name)} not found`
+  const message = `${resourceName(kind)} ${quote(name)} not found`
   return new StatusFailure({ code: 404, reason: 'NotFound', message, details: detailsOf(kind, name) })
 }
 
@@ -75,7 +76,7 @@ export function methodNotAllowed(): StatusFailure {
 
 /** @returns 409 for a name that is taken */
 export function alreadyExists(kind: ServedKind, name: string): StatusFailure {
-  const message = `${qualified(kind)} ${quote(name)} already exists`
+  const message = `${resourceName(kind)} ${quote(name)} already exists`
   return new StatusFailure({ code: 409, reason: 'AlreadyExists', message, details: detailsOf(kind, name) })
 }
 
@@ -85,7 +86,7 @@ export function conflict(
   name: string,
   why = 'the object has been modified; please apply your changes to the latest version and try again',
 ): StatusFailure {
-  const message = `Operation cannot be fulfilled on ${qualified(kind)} ${quote(name)}: ${why}`
+  const message = `Operation cannot be fulfilled on ${resourceName(kind)} ${quote(name)}: ${why}`
   return new StatusFailure({ code: 409, reason: 'Conflict', message, details: detailsOf(kind, name) })
 }
 
@@ -151,11 +152,6 @@ export function deletedStatus(kind: ServedKind, name: string, uid: string): Json
 /** A string as Go's %q prints it, for the names that Kubernetes allows. */
 export function quote(text: string): string {
   return JSON.stringify(text)
-}
-
-/** `pods`, `carts.shop.example.com` */
-export function qualified({ resource, group }: ServedKind): string {
-  return group === '' ? resource : `${resource}.${group}`
 }
 
 function detailsOf({ resource, group }: ServedKind, name: string): JsonObject {

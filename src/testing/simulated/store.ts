@@ -1,6 +1,6 @@
 // Keeps every object of a simulated cluster under one counter of changes, as etcd does.
 
-import { textAt, type JsonObject } from './json.ts'
+import type { JsonObject } from './json.ts'
 import { Collection, type Change } from './collection.ts'
 
 /** What a store is asked to put or to take away; the resourceVersion is given by the store. */
@@ -71,22 +71,9 @@ export class Store {
     for (const collection of this.#collections.values()) collection.forgetHistory(this.#version)
   }
 
-  /** Counts on without a change, as a write to a kind that is not served here would. */
-  skip(): void {
-    this.#version += 1
-    for (const listener of this.#listeners) listener()
-  }
-
   /** Calls back after each change. @returns the function that ends it */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
-}
-
-/** `namespace/name`, or `name` where there is no namespace. */
-export function keyOfObject(object: JsonObject): string {
-  const namespace = textAt(object, 'metadata', 'namespace')
-  const name = textAt(object, 'metadata', 'name')
-  return namespace === '' ? name : `${namespace}/${name}`
 }

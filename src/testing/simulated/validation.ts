@@ -1,8 +1,9 @@
 // Checks a written object as far as a name and its place go; what is in a spec is not looked at.
 
+import { resourceName } from '../../object/resource.ts'
 import { at, isJsonObject, membersAt, textAt, type JsonObject } from './json.ts'
 import type { ServedKind } from './kinds.ts'
-import { badRequest, invalid, qualified, quote } from './status.ts'
+import { badRequest, invalid, quote } from './status.ts'
 
 /** Where a write goes: the path of its URL. */
 export interface Place {
@@ -45,7 +46,7 @@ export function checkName({ kind }: Place, name: string): void {
     throw invalid([{ reason: 'FieldValueRequired', message, field: 'metadata.name' }], subject)
   }
   const rule =
-    kind.group === 'rbac.authorization.k8s.io' ? PATH_SEGMENT : LABELS.has(qualified(kind)) ? LABEL : SUBDOMAIN
+    kind.group === 'rbac.authorization.k8s.io' ? PATH_SEGMENT : LABELS.has(resourceName(kind)) ? LABEL : SUBDOMAIN
   if (rule.pattern.test(name) && name.length <= rule.length) return
   const message = `Invalid value: ${quote(name)}: ${rule.wanted}`
   throw invalid([{ reason: 'FieldValueInvalid', message, field: 'metadata.name' }], subject)

@@ -1,6 +1,7 @@
 // Serves one watch: the state at its start where that is asked for, then every change, with bookmarks, until its time is over.
 
 import type { Clock } from '../../base/clock.ts'
+import { resourceName } from '../../object/resource.ts'
 import type { Entry } from './collection.ts'
 import type { FrameSink } from './exchange.ts'
 import type { ServedKind } from './kinds.ts'
@@ -8,7 +9,7 @@ import { parseWatchVersion, type ListOptions } from './list-options.ts'
 import { printBookmark, printChange, printEvent, printObject } from './print.ts'
 import { reached } from './reach.ts'
 import { selection } from './selection.ts'
-import { expired, qualified, StatusFailure } from './status.ts'
+import { expired, StatusFailure } from './status.ts'
 import type { Store } from './store.ts'
 import { Waker } from './waker.ts'
 
@@ -141,7 +142,7 @@ export class OpenWatch {
     const { sendInitialEvents } = options
     const version = this.#asked
     if (sendInitialEvents === true) await reached(version, { store, clock, signal })
-    const collection = store.collection(qualified(kind))
+    const collection = store.collection(resourceName(kind))
     // Without a version a watch begins with what is there, unless it says that it does not want to.
     if (sendInitialEvents === true || (sendInitialEvents === undefined && version === 0)) {
       this.#position = store.version
@@ -165,7 +166,7 @@ export class OpenWatch {
   #turn(): boolean {
     const { store, isServed } = this.#context
     const { kind, options } = this.call
-    const collection = store.collection(qualified(kind))
+    const collection = store.collection(resourceName(kind))
     while (this.#isDrained) {
       if (this.#error !== undefined) throw this.#error
       if (this.#position < collection.oldest) return false

@@ -1,10 +1,11 @@
 // Holds the open watches of a simulated cluster, so that they can be struck together.
 
+import { resourceName } from '../../object/resource.ts'
 import type { Exchange, FrameSink } from './exchange.ts'
 import { refusal, type SimulatedFault } from './faults.ts'
 import type { ServedKind } from './kinds.ts'
 import type { ListOptions } from './list-options.ts'
-import { qualified, type StatusFailure } from './status.ts'
+import type { StatusFailure } from './status.ts'
 import { OpenWatch, type WatchContext } from './watch.ts'
 
 export interface WatchRequestFacts {
@@ -83,7 +84,7 @@ export class Watches {
   }
 
   #of(resource: string | undefined): readonly Held[] {
-    return [...this.#open].filter(({ watch }) => resource === undefined || qualified(watch.call.kind) === resource)
+    return [...this.#open].filter(({ watch }) => resource === undefined || resourceName(watch.call.kind) === resource)
   }
 }
 

@@ -1,6 +1,7 @@
 // Carries out writes as the apiserver does: create, update, patch, delete, each once and whole.
 
 import type { Clock } from '../../base/clock.ts'
+import { resourceName } from '../../object/resource.ts'
 import type { Catalogue } from './catalogue.ts'
 import { DEFINITIONS } from './catalogue.ts'
 import type { Chance } from './chance.ts'
@@ -9,7 +10,7 @@ import { createdBody, updatedBody } from './defaults.ts'
 import { at, isSameJson, membersAt, textAt, without, type JsonObject } from './json.ts'
 import type { ServedKind } from './kinds.ts'
 import { arranged, createdMetadata, hasFinalizers, timestamp, uidOf, updatedMetadata } from './metadata.ts'
-import { alreadyExists, badRequest, conflict, invalid, notFound, qualified, quote, StatusFailure } from './status.ts'
+import { alreadyExists, badRequest, conflict, invalid, notFound, quote, StatusFailure } from './status.ts'
 import type { Store } from './store.ts'
 import { checkDefinition, checkedObject, checkName, type Place } from './validation.ts'
 
@@ -70,9 +71,9 @@ export class Writer {
     const name = this.#nameFor(asked)
     checkName(place, name)
     this.#checkNamespace(place, name)
-    if (qualified(kind) === DEFINITIONS) checkDefinition(place, object)
+    if (resourceName(kind) === DEFINITIONS) checkDefinition(place, object)
     const key = keyIn(place, name)
-    if (this.#options.store.collection(qualified(kind)).get(key) !== undefined) throw alreadyExists(kind, name)
+    if (this.#options.store.collection(resourceName(kind)).get(key) !== undefined) throw alreadyExists(kind, name)
     const { chance, clock } = this.#options
     const metadata = createdMetadata(kind, asked, { name, namespace, uid: chance.uid(), atMs: clock.now() })
     return this.#put(kind, key, metadata, createdBody(kind, object))
@@ -123,12 +124,12 @@ export class Writer {
       return { entry: isMarked ? before : this.#mark(place, before), isGone: false }
     }
     // A pod is first told to end; its kubelet then says that it has. This one needs no time for it.
-    const last = qualified(kind) === 'pods' && !isMarked ? this.#mark(place, before) : before
+    const last = resourceName(kind) === 'pods' && !isMarked ? this.#mark(place, before) : before
     return this.#remove(kind, { ...last, key: keyIn(place, name) })
   }
 
   get({ kind, namespace, name }: Omit<ObjectPlace, 'isStatus'>): Entry {
-    const entry = this.#options.store.collection(qualified(kind)).get(keyIn({ kind, namespace }, name))
+    const entry = this.#options.store.collection(resourceName(kind)).get(keyIn({ kind, namespace }, name))
     if (entry === undefined) throw notFound(kind, name)
     return entry
   }
@@ -160,7 +161,7 @@ export class Writer {
       ...(waitsUnasked(kind) ? {} : { deletionGracePeriodSeconds: 0 }),
     }
     const body = bodyOf(before.object)
-    if (qualified(kind) === 'namespaces') {
+    if (resourceName(kind) === 'namespaces') {
       return this.#put(kind, before.key, marked, { ...body, status: { phase: 'Terminating' } })
     }
     return this.#put(kind, before.key, marked, body)
@@ -168,12 +169,12 @@ export class Writer {
 
   /** Takes away what waited, once that is done. */
   finish(kind: ServedKind, key: string): void {
-    const entry = this.#options.store.collection(qualified(kind)).get(key)
+    const entry = this.#options.store.collection(resourceName(kind)).get(key)
     if (entry !== undefined) this.#remove(kind, entry)
   }
 
   #put(kind: ServedKind, key: string, metadata: JsonObject, body: JsonObject): Entry {
-    const collection = qualified(kind)
+    const collection = resourceName(kind)
     const make = arranged(kind, metadata, body)
     const isForgotten = this.#forgetting.delete(collection)
     const { after } = this.#options.store.write({ collection, key, make, isForgotten })
@@ -183,7 +184,7 @@ export class Writer {
   }
 
   #remove(kind: ServedKind, { key }: Entry): Written {
-    const collection = qualified(kind)
+    const collection = resourceName(kind)
     const isForgotten = this.#forgetting.delete(collection)
     const { before, version } = this.#options.store.write({ collection, key, make: undefined, isForgotten })
     if (before === undefined) throw new TypeError(`Cannot remove ${key} from ${collection}: it is not there`)
@@ -209,7 +210,7 @@ export class Writer {
     throw new StatusFailure({
       code: 403,
       reason: 'Forbidden',
-      message: `${qualified(kind)} ${quote(name)} is forbidden: ${why}`,
+      message: `${resourceName(kind)} ${quote(name)} is forbidden: ${why}`,
       details: {
         name,
         ...(kind.group !== '' && { group: kind.group }),
@@ -227,7 +228,7 @@ export class Writer {
 }
 
 /** The key of an object in its collection. */
-export function keyIn({ kind, namespace }: Place, name: string): string {
+function keyIn({ kind, namespace }: Place, name: string): string {
   return kind.namespaced ? `${namespace}/${name}` : name
 }
 
@@ -247,7 +248,7 @@ function wholeUpdate(kind: ServedKind, before: JsonObject, object: JsonObject): 
 /** Only pods take metadata along with their status (pkg/registry/core/pod/strategy.go). */
 function statusUpdate(kind: ServedKind, before: JsonObject, object: JsonObject): Update {
   const old = membersAt(before, 'metadata')
-  const metadata = qualified(kind) === 'pods' ? updatedMetadata(old, membersAt(object, 'metadata')) : old
+  const metadata = resourceName(kind) === 'pods' ? updatedMetadata(old, membersAt(object, 'metadata')) : old
   const status = object['status']
   return { metadata, body: { ...without(bodyOf(before), 'status'), ...(status !== undefined && { status }) } }
 }
@@ -266,7 +267,7 @@ function bodyOf(object: JsonObject): JsonObject {
 
 /** Kinds whose strategy has AllowUnconditionalUpdate false. */
 function mustNameVersion(kind: ServedKind): boolean {
-  return kind.isCustom || qualified(kind) === DEFINITIONS || qualified(kind) === 'leases.coordination.k8s.io'
+  return kind.isCustom || resourceName(kind) === DEFINITIONS || resourceName(kind) === 'leases.coordination.k8s.io'
 }
 
 /** Whether an object only says that it is to go, and waits for those who have to do something first. */
@@ -276,7 +277,7 @@ function waits(kind: ServedKind, { object }: Entry): boolean {
 
 /** Kinds that are emptied before they go, whoever deletes them. */
 function waitsUnasked(kind: ServedKind): boolean {
-  return qualified(kind) === 'namespaces' || qualified(kind) === DEFINITIONS
+  return resourceName(kind) === 'namespaces' || resourceName(kind) === DEFINITIONS
 }
 
 function checkPreconditions(kind: ServedKind, { object, version }: Entry, wanted: Preconditions): void {
