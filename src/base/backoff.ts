@@ -3,17 +3,16 @@
 import type { Clock } from './clock.ts'
 
 export interface BackoffOptions {
-  /** First delay, before jitter. @default 800 */
+  /** First delay, before jitter; each is twice the one before. @default 800 */
   readonly baseMs?: number
   /** Largest delay, before jitter. @default 30_000 */
   readonly maxMs?: number
-  /** Growth from one delay to the next. @default 2 */
-  readonly factor?: number
   /** A delay d becomes a uniform value of [d, d * (1 + jitter)). @default 1 */
   readonly jitter?: number
-  /** The growth starts anew when no delay was asked for during this time. @default 120_000 */
-  readonly resetMs?: number
 }
+
+/** The growth starts anew when no delay was asked for during this time. */
+const RESET_MS = 120_000
 
 /**
  * The delays of client-go's reflector: 0.8 s doubling to 30 s, jittered to twice that.
@@ -29,7 +28,7 @@ export class Backoff {
   #askedAt = -Infinity
 
   constructor(clock: Clock, random: () => number = Math.random, options: BackoffOptions = {}) {
-    this.#options = { baseMs: 800, maxMs: 30_000, factor: 2, jitter: 1, resetMs: 120_000, ...options }
+    this.#options = { baseMs: 800, maxMs: 30_000, jitter: 1, ...options }
     this.#clock = clock
     this.#random = random
     this.#next = this.#options.baseMs
@@ -37,12 +36,12 @@ export class Backoff {
 
   /** The milliseconds to wait before the next attempt. */
   delay(): number {
-    const { baseMs, maxMs, factor, jitter, resetMs } = this.#options
+    const { baseMs, maxMs, jitter } = this.#options
     const now = this.#clock.now()
-    if (now - this.#askedAt >= resetMs) this.#next = baseMs
+    if (now - this.#askedAt >= RESET_MS) this.#next = baseMs
     this.#askedAt = now
     const base = Math.min(this.#next, maxMs)
-    this.#next = Math.min(base * factor, maxMs)
+    this.#next = Math.min(base * 2, maxMs)
     return base * (1 + jitter * this.#random())
   }
 

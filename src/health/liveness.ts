@@ -3,37 +3,35 @@
 import { reportOf } from './report.ts'
 import type { HealthCheck, HealthReport } from './report.ts'
 
-/** What is under way. Only what is can be late: a lane without records, say, is not listed. */
+/** Something under way, which alone can be late: a lane without records, for example, is not listed. */
 export type Activity =
   /** An open watch, and when the server should have closed it by the timeout that was asked for. */
   | { readonly kind: 'watch'; readonly name: string; readonly timeoutAtMs: number }
   /** A lane with records to write, or a reflector without an open watch; when it last tried. */
   | { readonly kind: 'attempt'; readonly name: string; readonly lastAttemptAtMs: number }
 
-export interface LivenessLimits {
-  /** How long a watch may be open past its own timeout. @default 30_000 */
-  readonly watchOverdueMs?: number
-  /** How long something may go without an attempt. @default 300_000 */
-  readonly idleMs?: number
-}
+/** How long a watch may be open past its own timeout. */
+const WATCH_OVERDUE_MS = 30_000
+
+/** How long something may go without an attempt. */
+const IDLE_MS = 300_000
 
 /**
  * A report over all activities. Failures of others are no reason for a restart: a reflector that is refused again and again, or a
  * lane whose broker is away, is live as long as it tries.
  * @param nowMs milliseconds since the Unix epoch, as the activities' times
  */
-export function liveness(activities: Iterable<Activity>, nowMs: number, limits: LivenessLimits = {}): HealthReport {
-  const { watchOverdueMs = 30_000, idleMs = 300_000 } = limits
+export function liveness(activities: Iterable<Activity>, nowMs: number): HealthReport {
   return reportOf(
     Array.from(activities, (activity): HealthCheck => {
       switch (activity.kind) {
         case 'watch': {
           const overdueMs = nowMs - activity.timeoutAtMs
-          return check(activity.name, overdueMs < watchOverdueMs, `open ${seconds(overdueMs)} past its own timeout`)
+          return check(activity.name, overdueMs < WATCH_OVERDUE_MS, `open ${seconds(overdueMs)} past its own timeout`)
         }
         case 'attempt': {
           const sinceMs = nowMs - activity.lastAttemptAtMs
-          return check(activity.name, sinceMs < idleMs, `no attempt for ${seconds(sinceMs)}`)
+          return check(activity.name, sinceMs < IDLE_MS, `no attempt for ${seconds(sinceMs)}`)
         }
         default:
           return activity satisfies never

@@ -40,7 +40,7 @@ test('backoff keeps growing through an outage longer than 2 minutes', async () =
 })
 
 test('backoff starts anew after a success', () => {
-  const backoff = new Backoff(new ManualClock(), () => 0, { baseMs: 10, maxMs: 15, factor: 3 })
+  const backoff = new Backoff(new ManualClock(), () => 0, { baseMs: 10, maxMs: 15 })
   assert.deepEqual(delays(backoff, 3), [10, 15, 15])
   backoff.reset()
   assert.equal(backoff.delay(), 10)
