@@ -8,6 +8,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { DatabaseSync } from 'node:sqlite'
 import { openEmbeddedLog } from '../src/embedded/embedded-log.ts'
 import type { TopicRecord } from '../src/topic/port.ts'
+import { print } from './support/report.ts'
 
 const RECORDS = Number(process.argv[2] ?? 40_000)
 const ROUNDS = 3
@@ -120,8 +121,4 @@ function rate(since: number): number {
 
 function show(perSecond: number): string {
   return Math.round(perSecond).toLocaleString('en-US')
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
 }

@@ -1,6 +1,7 @@
 // Measures the byte scanner beside JSON.parse and JSON.stringify of the same pods, in one run.
 
 import { ListScanner, WatchScanner } from '../src/watch/scan.ts'
+import { print } from './support/report.ts'
 
 const PODS = Number(process.argv[2] ?? 3000)
 const ROUNDS = 7
@@ -83,10 +84,6 @@ function measure(name: string, bytes: number, round: () => void): number {
 
 function report(base: number, rate: number): void {
   print(`  ${(rate / base).toFixed(1)} times parse and stringify`)
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
 }
 
 function split(bytes: Buffer, size: number): Buffer[] {

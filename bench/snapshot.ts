@@ -13,6 +13,8 @@ import { entriesOf } from '../src/record/order.ts'
 import type { KubeRecord } from '../src/record/record.ts'
 import { topicSpec } from '../src/topic/plan.ts'
 import type { ReadBatch, ReadOptions, StoredRecord, TopicLog, TopicRecord } from '../src/topic/port.ts'
+import { paddedPod, podIdentity } from './support/padded-pod.ts'
+import { print } from './support/report.ts'
 import { timed } from './support/timed.ts'
 
 const OBJECTS = Number(process.argv[2] ?? 1_000_000)
@@ -132,13 +134,7 @@ function recordAt(offset: number): StoredRecord {
 }
 
 function podAt(offset: number): KubeRecord {
-  const index = offset % (OBJECTS + 1)
-  const namespace = `namespace-${index % 100}`
-  const name = `cart-7f9c5d6b8-${index}`
-  const uid = `0a1b2c3d-0000-4000-8000-${String(index).padStart(12, '0')}`
-  const resourceVersion = String(offset + 1)
-  const head = JSON.stringify({ kind: 'Pod', apiVersion: 'v1', metadata: { namespace, name, uid, resourceVersion } })
-  const padding = 'x'.repeat(Math.max(0, BYTES - head.length - '"text":"",'.length))
+  const identity = podIdentity(offset % (OBJECTS + 1), offset + 1)
   return {
     op: 'ADDED',
     cause: 'LIST',
@@ -149,17 +145,10 @@ function podAt(offset: number): KubeRecord {
     version: 'v1',
     resource: 'pods',
     kind: 'Pod',
-    namespace,
-    name,
-    uid,
-    resourceVersion,
+    ...identity,
     previous: null,
     observedAt: 0,
     epoch: 1,
-    object: Buffer.from(`${head.slice(0, -1)},"text":"${padding}"}`),
+    object: paddedPod(identity, BYTES),
   }
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
 }

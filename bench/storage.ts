@@ -5,6 +5,8 @@ import { createCache } from '../src/cache/cache.ts'
 import { bytesEntry, type Entry } from '../src/cache/entry.ts'
 import type { StorageMode } from '../src/cache/storage.ts'
 import type { CacheWriter } from '../src/cache/writer.ts'
+import { paddedPod, podIdentity } from './support/padded-pod.ts'
+import { print } from './support/report.ts'
 import { timed } from './support/timed.ts'
 
 const OBJECTS = Number(process.argv[2] ?? 1_000_000)
@@ -59,15 +61,8 @@ async function update(writer: CacheWriter<unknown>): Promise<void> {
 }
 
 function entryOf(index: number, round: number): Entry<unknown> {
-  const namespace = `namespace-${index % NAMESPACES}`
-  const name = `cart-7f9c5d6b8-${index}`
-  const uid = `0a1b2c3d-0000-4000-8000-${String(index).padStart(12, '0')}`
-  const resourceVersion = String(index * 10 + round)
-  const metadata = { namespace, name, uid, resourceVersion }
-  const head = JSON.stringify({ kind: 'Pod', apiVersion: 'v1', metadata })
-  const padding = 'x'.repeat(Math.max(0, BYTES - head.length - '"text":"",'.length))
-  const bytes = Buffer.from(`${head.slice(0, -1)},"text":"${padding}"}`)
-  return bytesEntry({ bytes, namespace, name, uid, resourceVersion })
+  const identity = podIdentity(index, index * 10 + round, NAMESPACES)
+  return bytesEntry({ bytes: paddedPod(identity, BYTES), ...identity })
 }
 
 function memory(): NodeJS.MemoryUsage {
@@ -78,8 +73,4 @@ function memory(): NodeJS.MemoryUsage {
 
 function perObject(bytes: number): string {
   return (bytes / OBJECTS).toFixed(0)
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
 }

@@ -5,7 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 
 /** How long it took, and the longest time in it that the event loop stood still; garbage is collected before, where `gc` is exposed. */
 export async function timed(work: () => Promise<void>): Promise<string> {
-  gc?.()
+  globalThis.gc?.()
   const delay = monitorEventLoopDelay({ resolution: 1 })
   const start = performance.now()
   delay.enable()
