@@ -1,7 +1,7 @@
 // The cache: objects with indexes and handlers, read by many and written by the one feed that holds its writer.
 
-import type { Clock } from '../base/clock.ts'
-import { systemClock } from '../base/clock.ts'
+import { systemClock, type Clock } from '../base/clock.ts'
+import { KubedeltaError } from '../base/errors.ts'
 import { silentLogger, type Logger } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
 import { cacheMetrics } from './cache-metrics.ts'
@@ -19,7 +19,6 @@ import type { ObjectStorage, StorageMode, StorageUsage } from './storage.ts'
 import { Store } from './store.ts'
 import type { Synced } from './sync-tracker.ts'
 import { createWriter, listOf, type CacheWriter } from './writer.ts'
-import { KubedeltaError } from '../base/errors.ts'
 
 export interface CacheOptions<T> {
   /** Says the key of a parsed object. @default namespace/name, or name for cluster scope */
@@ -113,15 +112,7 @@ export interface CacheParts<T> {
 export function createCache<T>(options: CacheOptions<T> = {}): CacheParts<T> {
   const { key = metaNamespaceKey, indexers = {}, fields = {}, rules = 'client-go', resyncMs = 0 } = options
   const { resource = '', metrics, clock = systemClock } = options
-  if (!(resyncMs >= 0)) {
-    throw new RangeError(`Cannot create cache: 'resyncMs' must be >= 0: current value is ${resyncMs}`)
-  }
-  if (Object.hasOwn(indexers, NAMESPACE_INDEX) && indexers[NAMESPACE_INDEX] !== namespaceIndex) {
-    throw new KubedeltaError(
-      'usage',
-      `Cannot create cache: the indexer '${NAMESPACE_INDEX}' is the cache's own: choose another name`,
-    )
-  }
+  checkOptions(resyncMs, indexers)
   const log = (options.log ?? silentLogger).with({ resource })
   const { objects, handlerErrors } = cacheMetrics(metrics)
   const store = new Store<T>(
@@ -166,5 +157,17 @@ export function createCache<T>(options: CacheOptions<T> = {}): CacheParts<T> {
       if (handlers.state === 'new') return handlers.run(signal)
       log.warn('cache has run already, it is not run again')
     },
+  }
+}
+
+function checkOptions<T>(resyncMs: number, indexers: Indexers<T>): void {
+  if (!(resyncMs >= 0)) {
+    throw new RangeError(`Cannot create cache: 'resyncMs' must be >= 0: current value is ${resyncMs}`)
+  }
+  if (Object.hasOwn(indexers, NAMESPACE_INDEX) && indexers[NAMESPACE_INDEX] !== namespaceIndex) {
+    throw new KubedeltaError(
+      'usage',
+      `Cannot create cache: the indexer '${NAMESPACE_INDEX}' is the cache's own: choose another name`,
+    )
   }
 }

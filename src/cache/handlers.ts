@@ -85,19 +85,9 @@ export class Handlers<T> {
    */
   add(handler: Handler<T>, options: HandlerOptions<T>, content: () => ChangeList<T>): Registration {
     const { holdBackAt = 1_000, resyncMs = this.#options.resyncMs, upstreamResync = false, filter } = options
-    if (!(holdBackAt >= 1)) {
-      throw new RangeError(`Cannot add handler: 'holdBackAt' must be >= 1: current value is ${holdBackAt}`)
-    }
-    if (!(resyncMs >= 0)) {
-      throw new RangeError(`Cannot add handler: 'resyncMs' must be >= 0: current value is ${resyncMs}`)
-    }
+    checkBounds(holdBackAt, resyncMs)
     const name = options.name ?? `handler-${this.#count + 1}`
-    if (this.state === 'stopped') {
-      throw new KubedeltaError(
-        'usage',
-        `handler ${name} was not added to shared informer because it has stopped already`,
-      )
-    }
+    if (this.state === 'stopped') throw stoppedAlready(name)
     this.#count += 1
     const { schedule, clock, log, errors, resource } = this.#options
     const tracker = new SyncTracker()
@@ -186,6 +176,20 @@ export class Handlers<T> {
     this.#members.delete(member)
     this.#options.schedule.remove(member.turn)
   }
+}
+
+function checkBounds(holdBackAt: number, resyncMs: number): void {
+  if (!(holdBackAt >= 1)) {
+    throw new RangeError(`Cannot add handler: 'holdBackAt' must be >= 1: current value is ${holdBackAt}`)
+  }
+  if (!(resyncMs >= 0)) {
+    throw new RangeError(`Cannot add handler: 'resyncMs' must be >= 0: current value is ${resyncMs}`)
+  }
+}
+
+/** In client-go's words (shared_informer.go, AddEventHandlerWithOptions). */
+function stoppedAlready(name: string): KubedeltaError {
+  return new KubedeltaError('usage', `handler ${name} was not added to shared informer because it has stopped already`)
 }
 
 /** What decides which updates a handler gets. */

@@ -5,7 +5,7 @@ import { systemClock, type Clock } from '../base/clock.ts'
 import { runAll } from '../base/lifecycle.ts'
 import { silentLogger, type Logger } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
-import { createCache, type Cache } from '../cache/cache.ts'
+import { createCache, type Cache, type CacheOptions } from '../cache/cache.ts'
 import type { Indexers } from '../cache/index-function.ts'
 import type { SelectableFields } from '../cache/lister.ts'
 import { runResync } from '../cache/resync.ts'
@@ -13,7 +13,7 @@ import type { ObjectStorage, StorageMode } from '../cache/storage.ts'
 import { resourceName } from '../object/resource.ts'
 import { InformerSink } from './informer-sink.ts'
 import { EntryReader, type Transform } from './informer-transform.ts'
-import { Reflector, type ReflectorStatus } from './reflector.ts'
+import { Reflector, type ReflectorOptions, type ReflectorStatus } from './reflector.ts'
 import type { ListWatch } from './source.ts'
 
 /** What every informer can be told, whatever its source. */
@@ -112,74 +112,101 @@ export interface InformerParts<T> extends Omit<InformerOptions<T>, 'source'> {
 
 /** The informer of these parts. @throws as `createInformer` */
 export function assembleInformer<T>(parts: InformerParts<T>): Informer<T> {
-  const { resource, openSource, indexers, selectableFields, storage, transform, resyncMs, watchErrorHandler } = parts
-  const { watchList, metrics, random, clock = systemClock, log: given = silentLogger } = parts
+  const { resource, transform, metrics, clock = systemClock, log: given = silentLogger } = parts
   const log = given.with({ resource })
-  const {
-    cache,
-    writer,
-    run: runHandlers,
-  } = createCache<T>({
-    resource,
-    clock,
-    log: given,
-    ...(indexers && { indexers }),
-    ...(selectableFields && { fields: selectableFields }),
-    ...(resyncMs !== undefined && { resyncMs }),
-    ...(storage && { storage }),
-    ...(metrics && { metrics }),
-  })
+  const { cache, writer, run: runHandlers } = createCache<T>(cacheOptions(parts))
   const sink = new InformerSink<T>(writer, new EntryReader<T>({ transform, resource, log, metrics }))
-  const end = Promise.withResolvers<never>()
-  // Nobody may be waiting for it to become live.
-  end.promise.catch(() => {})
-  let state: InformerStatus['state'] = 'new'
   let reflector: Reflector | undefined
-
   const runReflector = async (signal: AbortSignal): Promise<void> => {
-    const source = await openSource(signal)
-    reflector = new Reflector({
-      source,
-      sink,
-      clock,
-      log,
-      ...(random && { random }),
-      ...(watchErrorHandler && { errorHandler: watchErrorHandler }),
-      ...(watchList !== undefined && { watchList }),
-    })
+    const source = await parts.openSource(signal)
+    reflector = new Reflector({ ...reflectorOptions(parts), source, sink, clock, log })
     await reflector.run(signal)
   }
   const runResyncs = async (signal: AbortSignal): Promise<void> => {
     await cache.whenSynced(signal)
     await runResync(writer, clock, signal)
   }
-
+  const life = new InformerLife(resource, log)
   return {
     ...cache,
-    run: async (signal) => {
-      if (state !== 'new') {
-        log.warn('informer has run already, it is not run again')
-        return
-      }
-      state = 'running'
-      try {
-        await runAll(signal, [runHandlers, runReflector, runResyncs])
-        end.reject(new KubedeltaError('aborted', `Cannot go live: informer of ${resource} was stopped before`))
-      } catch (error) {
-        end.reject(error)
-        throw error
-      } finally {
-        state = 'stopped'
-      }
-    },
+    run: (signal) => life.run(() => runAll(signal, [runHandlers, runReflector, runResyncs])),
     whenLive: async (signal) => {
       const over = new AbortController()
       try {
-        await Promise.race([cache.whenSynced(AbortSignal.any([signal, over.signal])), end.promise])
+        await Promise.race([cache.whenSynced(AbortSignal.any([signal, over.signal])), life.ended])
       } finally {
         over.abort()
       }
     },
-    status: () => ({ state, reflector: reflector?.status, withheld: sink.withheld }),
+    status: () => ({ state: life.state, reflector: reflector?.status, withheld: sink.withheld }),
+  }
+}
+
+/** The one run of an informer. */
+class InformerLife {
+  readonly #resource: string
+  readonly #log: Logger
+  readonly #end = Promise.withResolvers<never>()
+  #state: InformerStatus['state'] = 'new'
+
+  constructor(resource: string, log: Logger) {
+    this.#resource = resource
+    this.#log = log
+    // Nobody may be waiting for it to become live.
+    this.#end.promise.catch(() => {})
+  }
+
+  get state(): InformerStatus['state'] {
+    return this.#state
+  }
+
+  /** Rejects when the run has ended, with what it failed with. */
+  get ended(): Promise<never> {
+    return this.#end.promise
+  }
+
+  /** Runs the first time; a further call is logged and returns. */
+  async run(live: () => Promise<void>): Promise<void> {
+    if (this.#state !== 'new') {
+      this.#log.warn('informer has run already, it is not run again')
+      return
+    }
+    this.#state = 'running'
+    try {
+      await live()
+      const stopped = `Cannot go live: informer of ${this.#resource} was stopped before`
+      this.#end.reject(new KubedeltaError('aborted', stopped))
+    } catch (error) {
+      this.#end.reject(error)
+      throw error
+    } finally {
+      this.#state = 'stopped'
+    }
+  }
+}
+
+function cacheOptions<T>(parts: InformerParts<T>): CacheOptions<T> {
+  const { resource, indexers, selectableFields, resyncMs, storage, metrics, clock, log } = parts
+  return {
+    resource,
+    ...(clock && { clock }),
+    ...(log && { log }),
+    ...(indexers && { indexers }),
+    ...(selectableFields && { fields: selectableFields }),
+    ...(resyncMs !== undefined && { resyncMs }),
+    ...(storage && { storage }),
+    ...(metrics && { metrics }),
+  }
+}
+
+function reflectorOptions<T>({
+  random,
+  watchErrorHandler,
+  watchList,
+}: InformerParts<T>): Pick<ReflectorOptions, 'random' | 'errorHandler' | 'watchList'> {
+  return {
+    ...(random && { random }),
+    ...(watchErrorHandler && { errorHandler: watchErrorHandler }),
+    ...(watchList !== undefined && { watchList }),
   }
 }
