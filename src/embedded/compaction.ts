@@ -1,5 +1,6 @@
 // Removes records that a later one of the same key has replaced, and tombstones whose time is up, a slice at a time.
 
+import { decodeRow } from './decode-row.ts'
 import { recordsTable } from './topic-database.ts'
 import { toSegment, type Segment, type TopicStore } from './topic-store.ts'
 
@@ -7,10 +8,11 @@ import { toSegment, type Segment, type TopicStore } from './topic-store.ts'
  * Keys of control records begin like this; their newest stays for good, so that a topic always says whose it is.
  * docs/wire-format.md, control records
  */
-const RESERVED_PREFIX = Buffer.from('$kubedelta/')
+const RESERVED_PREFIX = '$kubedelta/'
 
 /** How much is done between two looks at the clock and at what waits to be appended. */
 const SCAN_ROWS = 2_000
+const SCAN_BYTES = 1024 * 1024
 const DELETE_ROWS = 500
 const VACUUM_PAGES = 1_000
 
@@ -24,6 +26,8 @@ const KEPT_FREE_PAGES = 4_096
  * Compaction of one topic.
  *
  * - The last record of each key stays, and every record of the open segment.
+ * - A damaged record takes the place of none: what stood there may have been of another key. It goes with the next record of the key that
+ *   it has now; where none comes it stays, and is told to whoever reads.
  * - A tombstone stays for delete.retention.ms after everything older of its key has gone: who began to read before that
  *   and saw the old record also sees the tombstone. The newest control record of each key stays for good.
  * - Offsets do not change, and ends do not move back.
@@ -77,35 +81,44 @@ export class Compaction {
 
   *#clean(partition: number, dirty: Dirty, nowMs: number): Generator<void, void, undefined> {
     const newest = new Map<string, number>()
-    const from = dirty[0]?.base ?? 0
-    let until = from
+    let until = dirty[0]?.base ?? 0
     for (const { base, next } of dirty) {
       if (newest.size > 0 && newest.size + next - base > MAX_KEYS) break
       yield* this.#collect(partition, newest, { base, next })
       until = next
     }
-    yield* this.#remove(partition, { newest, from, until, nowMs })
+    yield* this.#remove(partition, { newest, until, nowMs })
   }
 
-  /** Notes where each key stands last. */
+  /** Notes where each key stands last, whole. */
   *#collect(
     partition: number,
     newest: Map<string, number>,
     { base, next }: Pick<Segment, 'base' | 'next'>,
   ): Generator<void, void, undefined> {
     const select = this.#store.database.prepare(
-      `SELECT pos, key FROM ${recordsTable(partition)} WHERE pos >= ? AND pos < ? ORDER BY pos LIMIT ${SCAN_ROWS}`,
+      `SELECT pos, timestamp, crc, key, headers, value FROM ${recordsTable(partition)}
+       WHERE pos >= ? AND pos < ? ORDER BY pos LIMIT ${SCAN_ROWS}`,
     )
-    for (let at = base; ;) {
-      const rows = select.all(at, next)
-      for (const { pos, key } of rows) newest.set(text(key), Number(pos))
+    // A damaged number may be beyond what a JavaScript one holds, and would end the pass.
+    select.setReadBigInts(true)
+    for (let at = base; at < next;) {
+      let bytes = 0
+      let behind = next
+      for (const row of select.iterate(at, next)) {
+        behind = Number(row['pos']) + 1
+        const record = decodeRow(partition, row)
+        const key = record && textOf(record.key)
+        if (key !== undefined) newest.set(key, behind - 1)
+        bytes += record?.value?.length ?? 0
+        if (bytes >= SCAN_BYTES) break
+      }
       yield
-      if (rows.length < SCAN_ROWS) return
-      at = Number(rows.at(-1)?.['pos']) + 1
+      at = behind
     }
   }
 
-  *#remove(partition: number, { newest, from, until, nowMs }: Pass): Generator<void, void, undefined> {
+  *#remove(partition: number, { newest, until, nowMs }: Pass): Generator<void, void, undefined> {
     const store = this.#store
     const { deleteRetentionMs } = store.settings
     const table = recordsTable(partition)
@@ -123,12 +136,14 @@ export class Compaction {
       const tombstones: number[] = []
       for (const row of rows) {
         const pos = Number(row['pos'])
-        if ((newest.get(text(row['key'])) ?? -1) > pos) {
+        const key = textOf(row['key'])
+        const last = key === undefined ? undefined : newest.get(key)
+        if (last !== undefined && last > pos) {
           gone.push(pos)
           continue
         }
         bytes += Number(row['bytes'])
-        if (pos >= from && row['tombstone'] === 1 && !isReserved(row['key'])) tombstones.push(pos)
+        if (last === pos && row['tombstone'] === 1 && key?.startsWith(RESERVED_PREFIX) === false) tombstones.push(pos)
       }
       // In rising order: when a tombstone is noted, everything older of its key has gone.
       yield* this.#inSlices(gone, 'remove record', (pos) => remove.run(pos))
@@ -211,9 +226,8 @@ export class Compaction {
 type Dirty = readonly Segment[]
 
 interface Pass {
-  /** Of the keys between `from` and `until`. */
+  /** Of the keys whose records were not compacted before, up to `until`. */
   readonly newest: ReadonlyMap<string, number>
-  readonly from: number
   readonly until: number
   readonly nowMs: number
 }
@@ -222,16 +236,8 @@ function sum(segments: readonly Segment[]): number {
   return segments.reduce((total, { bytes }) => total + bytes, 0)
 }
 
-function text(key: unknown): string {
-  // latin1 keeps every byte apart from every other, which UTF-8 would not do for bytes that are none.
-  return bytesOf(key).toString('latin1')
-}
-
-function isReserved(key: unknown): boolean {
-  return bytesOf(key).subarray(0, RESERVED_PREFIX.length).equals(RESERVED_PREFIX)
-}
-
-function bytesOf(key: unknown): Buffer {
-  if (!(key instanceof Uint8Array)) throw new TypeError('Cannot compact: wanted the bytes of a key')
-  return Buffer.from(key.buffer, key.byteOffset, key.length)
+/** undefined for what is no bytes any more. latin1 keeps every byte apart from every other, which UTF-8 would not do for bytes that are none. */
+function textOf(key: unknown): string | undefined {
+  if (!(key instanceof Uint8Array)) return undefined
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
 }

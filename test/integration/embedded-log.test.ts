@@ -26,6 +26,7 @@ import { Compaction } from '../../src/embedded/compaction.ts'
 import { openEmbeddedLog } from '../../src/embedded/embedded-log.ts'
 import type { TopicFiles } from '../../src/embedded/topic-files.ts'
 import { TopicStore } from '../../src/embedded/topic-store.ts'
+import { TopicView } from '../../src/embedded/topic-view.ts'
 import type { ReadBatch } from '../../src/topic/port.ts'
 import {
   appendEach,
@@ -170,6 +171,52 @@ test('a record that was damaged on disk is told and passed over', async () => {
   )
   assert.match(error.message, /does not match its checksum: .*: move that directory away and start the bridge/)
 })
+
+test('a damaged record gives way to the next one of its key, and takes the place of none', () => {
+  const files = makeTopic(newFolder(), { config: { 'segment.bytes': '60', 'min.cleanable.dirty.ratio': '0' } })
+  const store = TopicStore.open(files)
+  const compaction = new Compaction(store)
+  const append = (key: string, value: string): void =>
+    void appendTo(store, [{ partition: 0, record: record(key, value.padEnd(60)) }], 0)
+  for (const [key, value] of [
+    ['a', 'good'],
+    ['b', 'good'],
+    ['c', 'good'],
+    ['d', 'good'],
+    ['a', 'its value is damaged'],
+    ['x', 'its key turns into b'],
+    ['c', 'its value is damaged, and written over'],
+    ['c', 'good again'],
+    ['x', 'its key is no bytes'],
+    ['x', 'its value is gone'],
+    ['open', 'the segment that is not compacted'],
+  ] as const) {
+    append(key, value)
+  }
+  change(
+    files.database,
+    `UPDATE records_0 SET value = x'00' WHERE pos IN (4, 6);
+    UPDATE records_0 SET key = CAST('b' AS BLOB) WHERE pos = 5;
+    UPDATE records_0 SET key = 'text' WHERE pos = 8;
+    UPDATE records_0 SET value = NULL, key = CAST('d' AS BLOB) WHERE pos = 9`,
+  )
+  compact(compaction, 0)
+  compact(compaction, WEEK_MS * 2)
+  using view = new TopicView(files)
+  const { records, broken = [] } = view.read({ partition: 0, from: 0, until: Infinity })
+  assert.deepEqual(
+    records.map(({ key, value }) => `${key.toString()} ${value?.toString().trim()}`),
+    ['a good', 'b good', 'd good', 'c good again', 'open the segment that is not compacted'],
+  )
+  // Which keys they had nobody knows: they are told for as long as the topic stands.
+  assert.deepEqual(
+    broken.map(({ baseOffset }) => baseOffset),
+    [4, 5, 8, 9],
+  )
+  store.close()
+})
+
+const WEEK_MS = 7 * 24 * 3_600_000
 
 const damages: ReadonlyArray<
   readonly [what: string, damage: (files: TopicFiles) => void, code: ErrorCode, message: RegExp]
