@@ -3,6 +3,7 @@
 import { closeSync, futimesSync, openSync } from 'node:fs'
 import { Backoff } from '../base/backoff.ts'
 import type { Clock } from '../base/clock.ts'
+import { messageOf } from '../base/errors.ts'
 import { Compaction } from './compaction.ts'
 import type { WriterNews } from './messages.ts'
 import { isPassing, sqliteError } from './sqlite.ts'
@@ -100,7 +101,7 @@ export class TopicCommitter {
       this.#compactLater()
     } catch (error) {
       if (!isPassing(error)) return this.#fail(error)
-      tell({ kind: 'retrying', reason: reasonOf(error) })
+      tell({ kind: 'retrying', reason: messageOf(error) })
       this.#retry = setTimeout(() => this.#commit(), this.#backoff.delay())
     }
   }
@@ -113,7 +114,7 @@ export class TopicCommitter {
         if (this.#open?.compaction.step(this.#options.clock.now()) === true) this.#compactLater()
       } catch (error) {
         if (!isPassing(error)) return this.#fail(error)
-        this.#options.tell({ kind: 'compaction-failed', reason: reasonOf(error) })
+        this.#options.tell({ kind: 'compaction-failed', reason: messageOf(error) })
       }
     })
   }
@@ -129,8 +130,4 @@ export class TopicCommitter {
     const { code, message, fields } = fileError(sqliteError(caught, { action, path: directory }), action)
     this.#options.tell({ kind: 'failed', code, message, fields })
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -14,6 +14,7 @@ import {
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { fromUnknown, KubedeltaError } from '../base/errors.ts'
+import { makeDirectory } from '../base/make-directory.ts'
 
 /** The files of one topic, in a directory of its own. SQLite adds `log.db-wal` and `log.db-shm`. */
 export interface TopicFiles {
@@ -74,7 +75,7 @@ export function createTopicDirectory(
   const action = `create topic ${topic} in ${root}`
   let draft: string | undefined
   try {
-    mkdirSync(root, { recursive: true, mode: 0o700 })
+    makeDirectory(root)
     removeOldDrafts(root)
     draft = join(root, `${DRAFT_PREFIX}${randomUUID()}`)
     mkdirSync(draft, { mode: 0o700 })

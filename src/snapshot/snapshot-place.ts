@@ -1,16 +1,17 @@
 // Keeps one snapshot in a directory: replaced as a whole, set aside when it cannot be used.
 
-import { randomUUID } from 'node:crypto'
-import { access, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { createHash, randomUUID } from 'node:crypto'
+import { access, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { KubedeltaError } from '../base/errors.ts'
+import { KubedeltaError, messageOf } from '../base/errors.ts'
+import { makeDirectory } from '../base/make-directory.ts'
 import { openSnapshot, writeSnapshot, type SnapshotFile, type SnapshotSize } from './snapshot-file.ts'
 import type { SnapshotRow } from './snapshot-layout.ts'
 
 export interface SnapshotPlaceOptions {
   /** Created when it is missing. */
   readonly directory: string
-  /** The file's name without its ending. */
+  /** The file's name without its ending; of a long one the rest is a hash. */
   readonly name: string
 }
 
@@ -27,21 +28,21 @@ export class SnapshotPlace {
 
   constructor({ directory, name }: SnapshotPlaceOptions) {
     this.#directory = directory
-    this.#name = name
-    this.path = join(directory, `${name}.snapshot`)
+    this.#name = fileName(name)
+    this.path = join(directory, `${this.#name}.snapshot`)
   }
 
   /** Makes the directory and tries whether it can be written to. @throws KubedeltaError `usage` when it cannot */
   async prepare(): Promise<void> {
     const directory = this.#directory
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
+      makeDirectory(directory)
       await this.#removeOldDrafts()
       const draft = this.#draft()
       await (await open(draft, 'wx', 0o600)).close()
       await rm(draft)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       throw new KubedeltaError(
         'usage',
         `Cannot keep snapshots in ${directory}: wanted a directory that this user may write to: ${reason}`,
@@ -55,10 +56,11 @@ export class SnapshotPlace {
     return openSnapshot(this.path)
   }
 
-  /** Replaces what stands there. @throws the signal's reason, and what the file system throws; what stood there still does then */
+  /** Replaces what stands there, in a directory that may have been cleared away. @throws the signal's reason, and what the file system throws; what stood there still does then */
   async write(header: unknown, rows: Iterable<SnapshotRow>, signal: AbortSignal): Promise<SnapshotSize> {
     const draft = this.#draft()
     try {
+      makeDirectory(this.#directory)
       const file = await open(draft, 'wx', 0o600)
       let size: SnapshotSize
       try {
@@ -122,6 +124,15 @@ export class SnapshotPlace {
 const DRAFT = '.draft'
 const DRAFT_IS_LEFT_OVER_MS = 3_600_000
 const MAX_CORRUPT = 3
+
+/** File systems take 255 bytes, with what drafts and files set aside have beside the name; topics alone may have 249. */
+function fileName(name: string): string {
+  if (name.length <= MAX_NAME) return name
+  const hash = createHash('sha256').update(name).digest('hex')
+  return `${name.slice(0, MAX_NAME - 17)}-${hash.slice(0, 16)}`
+}
+
+const MAX_NAME = 180
 
 /** A rename lasts once the directory that holds the name is on disk. */
 async function syncDirectory(path: string): Promise<void> {

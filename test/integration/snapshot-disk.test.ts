@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
@@ -120,6 +120,50 @@ test('a disk that is full in the middle of a snapshot: told and counted, the one
   await again.whenLive()
   assert.deepEqual(again.held(), running.held())
   await again.stop()
+})
+
+test('a directory that is cleared away under a cache is made again, and its snapshot with it', async () => {
+  using folder = temporaryFolder('snapshot')
+  const directory = join(folder.path, 'deep', 'snapshots')
+  const topic = await new TopicHarness().create()
+  topic.write(record('a', 1))
+  topic.control(progress(1))
+  const running = topic.start({ snapshot: { directory } })
+  await running.whenLive()
+  rmSync(join(folder.path, 'deep'), { recursive: true })
+  await running.stop()
+  assert.equal(readdirSync(directory).length, 1)
+})
+
+test('what a killed process left half written goes in time, and nothing that another one writes now', async () => {
+  using folder = temporaryFolder('snapshot')
+  const hourAgoMs = Date.now() - 3_600_000
+  for (const [name, atMs] of [
+    ['.pods.left.draft', hourAgoMs - 60_000],
+    ['.pods.written.draft', hourAgoMs + 60_000],
+    ['pods.snapshot', hourAgoMs - 60_000],
+  ] as const) {
+    writeFileSync(join(folder.path, name), '')
+    utimesSync(join(folder.path, name), atMs / 1_000, atMs / 1_000)
+  }
+  await new SnapshotPlace({ directory: folder.path, name: 'nodes' }).prepare()
+  assert.deepEqual(readdirSync(folder.path).toSorted(), ['.pods.written.draft', 'pods.snapshot'])
+})
+
+test('a topic of the longest name has a snapshot like any other', async () => {
+  using folder = temporaryFolder('snapshot')
+  const named = (last: string): SnapshotPlace =>
+    new SnapshotPlace({ directory: folder.path, name: `${'t'.repeat(248)}${last}-0123456789abcdef` })
+  for (const last of ['a', 'b']) {
+    await named(last).prepare()
+    await named(last).write({ last }, [], new AbortController().signal)
+  }
+  for (const last of ['a', 'b']) {
+    await using file = await named(last).open()
+    assert.deepEqual(file?.header, { last })
+  }
+  await named('a').setAside('corrupt')
+  assert.equal(await named('a').open(), undefined)
 })
 
 /** Lets no file of this process grow beyond so many bytes, as a full disk would, until it is disposed of. */
