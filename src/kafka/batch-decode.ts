@@ -3,7 +3,7 @@
 import { KubedeltaError } from '../base/errors.ts'
 import type { StoredRecord, TopicHeader } from '../topic/port.ts'
 import { BATCH_HEADER_BYTES, isIntact, readBatchHeader, type BatchHeader } from './batch-header.ts'
-import { inflate, unknownCodec } from './compression.ts'
+import { inflate, MAX_INFLATED_BYTES, unknownCodec } from './compression.ts'
 import { VarintReader } from './varint.ts'
 
 /** A whole batch inside fetched bytes. */
@@ -39,9 +39,21 @@ export function splitBatches(fetched: Buffer, source: Source): RawBatch[] {
 /**
  * The records of one batch; none of a transaction marker or of a batch that compaction has emptied.
  * Keys and values are slices: of the fetched bytes, or of what they were inflated to.
- * @throws KubedeltaError `corrupt` for a wrong checksum or records that do not decode, `unsupported` for snappy and lz4
+ * @throws KubedeltaError `corrupt` for a wrong checksum, records that do not decode or inflate to more than `MAX_INFLATED_BYTES`,
+ *   `unsupported` for snappy and lz4
  */
 export async function decodeBatch(batch: RawBatch, source: Source): Promise<StoredRecord[]> {
+  const records = await decodeBatchWithin(batch, source, MAX_INFLATED_BYTES)
+  if (records !== 'too-large') return records
+  throw corrupt(source, batch.header.baseOffset, `its records inflate to more than ${MAX_INFLATED_BYTES} bytes`)
+}
+
+/** As `decodeBatch`; `too-large` where the records inflate to more than `maxInflatedBytes`. @throws as `decodeBatch` */
+export async function decodeBatchWithin(
+  batch: RawBatch,
+  source: Source,
+  maxInflatedBytes: number,
+): Promise<StoredRecord[] | 'too-large'> {
   const { header, bytes } = batch
   if (batch.isIntact !== true && !isIntact(bytes, 0, header))
     throw corrupt(source, header.baseOffset, 'the checksum of the batch is wrong')
@@ -55,8 +67,8 @@ export async function decodeBatch(batch: RawBatch, source: Source): Promise<Stor
     )
   }
   try {
-    const records = await inflate(bytes.subarray(BATCH_HEADER_BYTES), header.codecBits)
-    return readRecords(records, header, source.partition)
+    const records = await inflate(bytes.subarray(BATCH_HEADER_BYTES), header.codecBits, maxInflatedBytes)
+    return records === 'too-large' ? records : readRecords(records, header, source.partition)
   } catch (error) {
     throw corrupt(source, header.baseOffset, 'its records do not decode', error)
   }
@@ -80,6 +92,9 @@ function headerAt(fetched: Buffer, at: number, source: Source): BatchHeader | un
 }
 
 function readRecords(records: Buffer, header: BatchHeader, partition: number): StoredRecord[] {
+  if (header.recordCount > MAX_RECORDS) {
+    throw new RangeError(`wanted at most ${MAX_RECORDS} records: current value is ${header.recordCount}`)
+  }
   const reader = new VarintReader(records)
   const found: StoredRecord[] = []
   for (let index = 0; index < header.recordCount; index += 1) {
@@ -129,6 +144,12 @@ function corrupt(source: Source, offset: number, reason: string, cause?: unknown
     { cause, fields: { ...source, offset } },
   )
 }
+
+/**
+ * A record of nothing takes 7 bytes in a batch, and some 250 as an object: what inflates to 128 MiB would fill the heap. The records of
+ * this project's batches have 100 bytes and more.
+ */
+const MAX_RECORDS = 500_000
 
 const EMPTY = Buffer.alloc(0)
 const NO_HEADERS: readonly TopicHeader[] = []

@@ -27,18 +27,30 @@ export function unknownCodec(bits: number): string | undefined {
   return { 2: 'snappy', 3: 'lz4', 5: 'codec 5', 6: 'codec 6', 7: 'codec 7' }[bits]
 }
 
-/** @throws zlib's error when the bytes are not what `bits` says, or inflate to more than `MAX_INFLATED_BYTES` */
-export async function inflate(records: Buffer, bits: number): Promise<Buffer> {
-  if (bits === CODEC_BITS.gzip) return gunzipAsync(records, { maxOutputLength: MAX_INFLATED_BYTES })
-  if (bits === CODEC_BITS.zstd) return zstdDecompressAsync(records, { maxOutputLength: MAX_INFLATED_BYTES })
-  return records
+/**
+ * Inflates the records of a batch; `too-large` where they are more than `maxOutputLength` bytes.
+ * @throws zlib's error when the bytes are not what `bits` says
+ */
+export async function inflate(
+  records: Buffer,
+  bits: number,
+  maxOutputLength = MAX_INFLATED_BYTES,
+): Promise<Buffer | 'too-large'> {
+  try {
+    if (bits === CODEC_BITS.gzip) return await gunzipAsync(records, { maxOutputLength })
+    if (bits === CODEC_BITS.zstd) return await zstdDecompressAsync(records, { maxOutputLength })
+    return records
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') return 'too-large'
+    throw error
+  }
 }
 
 /**
  * A batch of a few kilobytes can inflate to gigabytes, and brokers bound it only as it is compressed (max.message.bytes). This project's
  * writer puts 512 KiB into one, or a single object, which etcd keeps under some megabytes; other producers stay far below this as well.
  */
-const MAX_INFLATED_BYTES = 128 * 1024 * 1024
+export const MAX_INFLATED_BYTES = 128 * 1024 * 1024
 
 const gzipAsync = promisify<Buffer, { level: number }, Buffer>(gzip)
 const gunzipAsync = promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip)

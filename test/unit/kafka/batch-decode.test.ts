@@ -71,6 +71,22 @@ describe('a batch', () => {
     await assert.rejects(decoded(await changed((batch) => batch.subarray(0, -1))), (error) => hasCode(error, 'corrupt'))
   })
 
+  test('of more records than memory is given to is corrupt', async () => {
+    const bytes = await changed((batch) => {
+      const record = Buffer.from([12, 0, 0, 0, 1, 1, 0])
+      const many = gzipSync(Buffer.concat(Array.from({ length: 600_000 }, () => record)))
+      const dense = Buffer.concat([batch.subarray(0, 61), many])
+      dense.writeInt16BE(1, ATTRIBUTES)
+      dense.writeInt32BE(600_000, 57)
+      return dense
+    })
+    assert.ok(bytes.length < 100_000)
+    await assert.rejects(decoded(bytes), (error) => {
+      const { cause } = error instanceof Error ? error : {}
+      return hasCode(error, 'corrupt') && /at most 500000 records: current value is 600000/.test(String(cause))
+    })
+  })
+
   test('that does not inflate is corrupt', async () => {
     const bytes = await changed((batch) => {
       batch.writeInt16BE(1, ATTRIBUTES)
