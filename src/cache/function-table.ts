@@ -72,7 +72,13 @@ function listOf(values: string | readonly string[] | undefined): readonly string
 }
 
 /** An index function is the user's, possibly in JavaScript: what it returns is checked before it is kept. */
-function distinctTexts(values: readonly unknown[]): readonly string[] {
+function distinctTexts(values: unknown): readonly string[] {
+  // One text is a list of its letters to whoever iterates over it.
+  if (!Array.isArray(values)) {
+    throw new TypeError(
+      `Cannot index object: wanted a list of texts from the index function: current value is ${typeof values}`,
+    )
+  }
   const texts = new Set<string>()
   for (const value of values) {
     if (typeof value !== 'string') {

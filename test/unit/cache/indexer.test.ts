@@ -295,18 +295,23 @@ describe('an index function that throws', () => {
     assert.throws(() => indexer.index('bad', item('a', 'poison')), { message: 'cannot digest' })
   })
 
-  test('one that returns anything but texts fails like one that throws', () => {
-    const log = keptLog()
-    const values: unknown = [7]
-    const indexer = createIndexer<Item>({
-      key: ({ key }) => key,
-      indexers: { bad: () => (Array.isArray(values) ? values : []) },
-      log,
+  for (const [what, json] of [
+    ['a list of anything but texts', '[7]'],
+    ['one text in place of a list', '"node-7"'],
+    ['nothing', 'null'],
+  ] as const) {
+    test(`one that returns ${what} fails like one that throws`, () => {
+      const log = keptLog()
+      const bad = (): readonly string[] => {
+        const values: readonly string[] = JSON.parse(json)
+        return values
+      }
+      const indexer = createIndexer<Item>({ key: ({ key }) => key, indexers: { bad }, log })
+      indexer.add(item('a'))
+      assert.deepEqual(indexer.listIndexFuncValues('bad'), [])
+      assert.equal(log.lines.length, 1)
     })
-    indexer.add(item('a'))
-    assert.deepEqual(indexer.listIndexFuncValues('bad'), [])
-    assert.equal(log.lines.length, 1)
-  })
+  }
 
   test('one that changes its mind leaves no stale key behind', () => {
     let value = 'before'
