@@ -5,7 +5,7 @@ import type { BridgeOptions } from '../bridge/bridge.ts'
 import type { BridgedResource, Selection } from '../bridge/bridge-options.ts'
 import { everything, findServed, presenceOf, type Catalogue } from '../kube/catalogue.ts'
 import type { CatalogueWatch } from '../kube/catalogue-watch.ts'
-import { resourceName, type Resource } from '../object/resource.ts'
+import { parseResourceName, resourceName, type Resource } from '../object/resource.ts'
 import { resolveResources, type ResolveOptions } from './resolve-resources.ts'
 
 /**
@@ -95,11 +95,9 @@ function isIdentical(a: Resource, b: Resource): boolean {
 
 /** A collection of which the name alone is known. */
 function resourceOf(name: string): Resource {
-  const [resource = '', ...group] = name.split('.')
   return {
-    group: group.join('.'),
+    ...parseResourceName(name),
     version: '',
-    resource,
     kind: '',
     namespaced: true,
     singular: '',

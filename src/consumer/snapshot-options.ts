@@ -40,10 +40,11 @@ export function checkSnapshotOptions(
   { directory, intervalMs = 60_000, version = '' }: SnapshotOptions,
   { hasTransform, selection }: ContentOptions,
 ): CheckedSnapshotOptions {
-  if (directory === '') {
+  const named: unknown = directory
+  if (typeof named !== 'string' || named === '') {
     throw new KubedeltaError(
       'usage',
-      "Cannot create cache: 'snapshot.directory' must name a directory: current value is ''",
+      `Cannot create cache: 'snapshot.directory' must name a directory: current value is ${JSON.stringify(named)}`,
     )
   }
   if (!(intervalMs > 0)) {

@@ -3,14 +3,14 @@
 import { systemClock, type Clock } from '../base/clock.ts'
 import { KubedeltaError } from '../base/errors.ts'
 import { silentLogger, type Logger } from '../base/log.ts'
-import type { Indexers } from '../cache/index-function.ts'
+import { addMissingIndexers, isSharedWith, type SharedCache } from '../cache/shared-cache.ts'
 import { parseFieldSelector } from '../object/field-selector.ts'
 import { parseLabelSelector } from '../object/label-selector.ts'
 import type { TopicAdmin, TopicLog } from '../topic/port.ts'
 import { RunGroup } from './run-group.ts'
 import { createTopicCache } from './topic-cache.ts'
 import type { ReplicaCacheOptions, TopicCache, TopicSource } from './topic-cache.ts'
-import { topicOf } from './topic-of.ts'
+import { clusterOf, topicOf } from './topic-of.ts'
 import { openTopicLog, type OpenTopicLog } from './topic-source.ts'
 
 /** A topic that a subscription found. */
@@ -94,11 +94,11 @@ class Factory implements TopicCacheFactory {
     const { indexers = {} } = options
     const all = { ...this.#source, ...options, resource }
     const identity = [topicOf(all), ...identityOf(options)]
-    const member = this.#members.find((each) => isSame(each.identity, identity))
+    const member = this.#members.find((each) => isSharedWith(each, identity))
     if (member !== undefined) {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the decode edge: T says what the topic's objects are
       const known = member.cache as TopicCache<T>
-      addMissing(known, member.indexers, indexers)
+      addMissingIndexers(known, indexers, { shared: member, what: `cache of topic ${known.topic}` })
       return known
     }
     const cache = createTopicCache<T>(all, async () => ({
@@ -159,18 +159,15 @@ class Factory implements TopicCacheFactory {
   }
 
   #resourceOf(topic: string): string {
-    const { prefix = 'kubedelta', cluster = '' } = this.#source
-    const own = `.${prefix}.${cluster}.`
+    const { prefix = 'kubedelta' } = this.#source
+    const own = `.${prefix}.${clusterOf(this.#source) ?? ''}.`
     const at = `.${topic}`.indexOf(own)
     return at < 0 ? topic : topic.slice(at + own.length - 1)
   }
 }
 
-interface Member {
-  /** What makes a cache the one that is asked for. */
-  readonly identity: readonly unknown[]
+interface Member extends SharedCache {
   readonly cache: Pick<TopicCache<never>, 'whenLive'>
-  readonly indexers: Map<string, unknown>
 }
 
 function identityOf<T>({
@@ -191,14 +188,4 @@ function identityOf<T>({
   ]
   const lists = [keys, namespaces].map((list) => list?.toSorted().join('\n'))
   return [transform, resyncMs, storage, ...lists, ...selectors, ...kept, ...Object.entries(selectableFields).flat()]
-}
-
-function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((part, index) => Object.is(part, b[index]))
-}
-
-function addMissing<T>(cache: TopicCache<T>, known: Map<string, unknown>, wanted: Indexers<T>): void {
-  const missing = Object.entries(wanted).filter(([name, indexFunction]) => known.get(name) !== indexFunction)
-  cache.addIndexers(Object.fromEntries(missing))
-  for (const [name, indexFunction] of missing) known.set(name, indexFunction)
 }

@@ -12,12 +12,13 @@ import type { SelectableFields } from '../cache/lister.ts'
 import { builtinResourceName } from '../object/builtin-resources.ts'
 import type { TopicLog } from '../topic/port.ts'
 import type { DegradedReason } from '../replica/degraded-keys.ts'
-import type { ReplicaState } from '../replica/reading.ts'
+import { STATES, type ReplicaState } from '../replica/reading.ts'
 import { Replica } from '../replica/replica.ts'
 import type { FetchSchema } from '../replica/replica-schemas.ts'
 import { replicaMetrics } from '../replica/replica-metrics.ts'
 import type { ReplicaStatus } from '../replica/replica-status.ts'
 import { createSelection, type Selection, type SelectionOptions } from '../replica/selection.ts'
+import { checkCacheOptions } from './check-options.ts'
 import { checkSnapshotOptions, type ContentOptions, type SnapshotOptions } from './snapshot-options.ts'
 import { topicOf } from './topic-of.ts'
 import { openTopicLog, type OpenTopicLog } from './topic-source.ts'
@@ -34,7 +35,11 @@ export interface TopicSource extends Pick<ConnectOptions, 'security' | 'clientId
   readonly registry?: string
   /** @default silent */
   readonly log?: Logger
-  /** @default none */
+  /**
+   * Caches of several resources may share it. Two of one resource, of two clusters or selections, say, want one each: their label is the
+   * resource, so the gauges of one would show what the other set.
+   * @default none
+   */
   readonly metrics?: Metrics
   /** @default the system's */
   readonly clock?: Clock
@@ -49,8 +54,8 @@ export interface ReplicaCacheOptions<T>
   readonly topic?: string
   /**
    * A projection: makes what is kept of an object, to save memory. What it returns is kept as JSON. Applied to last states of deleted
-   * objects too.
-   * An object on which it fails stays at its last good state. @default the object as it is
+   * objects too. It may change the object that it gets, and gives no promise.
+   * An object on which it fails stays at its last good state, and is `degraded`. @default the object as it is
    */
   readonly transform?: (object: T) => T
   /** Only these keys, `namespace/name` or `name`, read from their partitions alone. @default all */
@@ -98,7 +103,10 @@ export interface TopicCache<T> extends Cache<T> {
    */
   run(signal: AbortSignal): Promise<void>
   status(): TopicCacheStatus
-  /** Resolves once the state is this one or a later one. @throws the signal's reason; what `run` failed with; `aborted` when it ended */
+  /**
+   * Resolves once the state is this one or a later one.
+   * @throws the signal's reason; what `run` failed with; `aborted` when it ended; RangeError for a state that is none
+   */
   whenState(state: ReplicaState, signal: AbortSignal): Promise<void>
   /**
    * Resolves once all that the topic held at the start is visible and the bridge has said that it was all.
@@ -125,7 +133,7 @@ export interface TopicCache<T> extends Cache<T> {
  * pods.list({ namespace: 'shop', labels: 'app=cart' })
  *
  * @throws KubedeltaError `usage` for a URL, cluster, prefix, resource or directory that cannot be used, and for a snapshot of transformed
- *   objects without a version; RangeError for options out of range
+ *   objects without a version; RangeError for options out of range; TypeError for options of a wrong kind
  */
 export function topicCache<T>(options: TopicCacheOptions<T>): TopicCache<T> {
   return createTopicCache<T>(options, openTopicLog(options))
@@ -135,8 +143,9 @@ export function topicCache<T>(options: TopicCacheOptions<T>): TopicCache<T> {
 export function createTopicCache<T>(options: TopicCacheOptions<T>, open: OpenTopicLog): TopicCache<T> {
   const { registry, indexers, selectableFields, resyncMs, storage, transform, keys, metrics } = options
   const { clock = systemClock, log = silentLogger } = options
-  const resource = builtinResourceName(options.resource)
+  checkCacheOptions(options)
   const topic = topicOf(options)
+  const resource = builtinResourceName(options.resource)
   const selection = createSelection<T>(options, selectableFields)
   const snapshot = options.snapshot && checkSnapshotOptions(options.snapshot, contentOf(options, selection))
   const {
@@ -191,7 +200,14 @@ export function createTopicCache<T>(options: TopicCacheOptions<T>, open: OpenTop
       await runAll(signal, [runHandlers, feed, (both) => runResync(writer, clock, both)])
     },
     status: () => ({ ...replica.status(), degraded: replica.degraded(), diverged: replica.hasDiverged }),
-    whenState: (state, signal) => replica.whenState(state, signal),
+    whenState: async (state, signal) => {
+      if (!STATES.includes(state)) {
+        throw new RangeError(
+          `Cannot wait for a state: wanted one of ${STATES.join(', ')}: current value is ${JSON.stringify(state)}`,
+        )
+      }
+      await replica.whenState(state, signal)
+    },
     whenLive: (signal, { upstream = true } = {}) =>
       upstream ? replica.whenState('Live', signal) : replica.whenVisible(signal),
     waitForResourceVersion: (resourceVersion, signal) => replica.waitForResourceVersion(resourceVersion, signal),
@@ -209,8 +225,15 @@ function contentOf<T>(
   }
 }
 
-/** Asks a registry, whose client is loaded when the first schema is missing. */
+/**
+ * Asks a registry, whose client is loaded when the first schema is missing.
+ * @throws KubedeltaError `usage` for what is no URL of one
+ */
 export function fetchFrom(url: string): FetchSchema {
+  // Not when the client is loaded: that may be days later, in the middle of a topic.
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
+    throw new KubedeltaError('usage', "Cannot use schema registry: 'registry' must be an http or https URL")
+  }
   return async (id) => {
     const { SchemaRegistry } = await import('../registry/registry.ts')
     return new SchemaRegistry({ url }).fetch(id)

@@ -2,7 +2,9 @@
 
 import { KubedeltaError } from '../base/errors.ts'
 import { builtinResourceName } from '../object/builtin-resources.ts'
+import { parseResourceName } from '../object/resource.ts'
 import { topicName } from '../record/topic-name.ts'
+import { checkText } from './check-options.ts'
 
 export interface TopicChoice {
   readonly from: unknown
@@ -14,20 +16,24 @@ export interface TopicChoice {
 
 /**
  * The topic that is named outright, or the one that the bridge of the cluster writes.
- * @throws KubedeltaError `usage` for a name that cannot be, or where nothing says the cluster
+ * @throws KubedeltaError `usage` for a name that cannot be, or where nothing says the cluster; TypeError without a resource
  */
 export function topicOf({ from, resource, topic, cluster, prefix }: TopicChoice): string {
+  checkText('resource', resource)
   if (topic !== undefined) return topic
-  const isDirectory = typeof from === 'string' && from.startsWith('file:')
-  const named = cluster ?? (isDirectory ? 'kubernetes' : undefined)
+  const named = clusterOf({ from, ...(cluster !== undefined && { cluster }) })
   if (named === undefined) {
     throw new KubedeltaError(
       'usage',
-      "Cannot create cache: wanted 'cluster', which names the topic, or 'topic': current value is neither",
+      "Cannot name topic: wanted 'cluster', or the topic's whole name as 'topic': current value is neither",
     )
   }
-  const name = builtinResourceName(resource)
-  const dot = name.indexOf('.')
-  const [plural, group] = dot < 0 ? [name, ''] : [name.slice(0, dot), name.slice(dot + 1)]
-  return topicName({ cluster: named, resource: { resource: plural, group }, ...(prefix !== undefined && { prefix }) })
+  const found = parseResourceName(builtinResourceName(resource))
+  return topicName({ cluster: named, resource: found, ...(prefix !== undefined && { prefix }) })
+}
+
+/** The cluster that is named, or the one that a directory is of where nothing else is said; undefined with brokers. */
+export function clusterOf({ from, cluster }: Pick<TopicChoice, 'from' | 'cluster'>): string | undefined {
+  const isDirectory = typeof from === 'string' && from.startsWith('file:')
+  return cluster ?? (isDirectory ? 'kubernetes' : undefined)
 }

@@ -14,6 +14,7 @@ import type { TopicEntry } from './topic-entry.ts'
 import { watchTopic, type TopicLookOptions } from '../replica/topic-look.ts'
 import { topicOf } from './topic-of.ts'
 import { PositionTracker, whyAnew, type AnewReason, type TopicPositions } from './topic-positions.ts'
+import { checkPositions } from './check-positions.ts'
 import { readRange } from '../replica/topic-range.ts'
 import { openTopicLog, type OpenTopicLog } from './topic-source.ts'
 
@@ -64,17 +65,13 @@ export interface RecordBatch<T> {
  *   save(positions)
  * }
  *
- * @throws KubedeltaError `usage` for a URL, cluster, prefix or resource that cannot be used, or positions of another topic. The iteration
- *   throws `topic-missing` when there is no such topic at the start, `topic-foreign`, `partitions-changed`, and what reading throws for good
+ * @throws KubedeltaError `usage` for a URL, cluster, prefix, resource or registry that cannot be used, and positions that are none or those
+ *   of another topic; TypeError without a resource or a log. The iteration throws `topic-missing` when there is no such topic at the start,
+ *   `topic-foreign`, `partitions-changed`, and what reading throws for good
  */
 export function topicRecords<T>(options: TopicRecordsOptions): AsyncIterable<RecordBatch<T>> {
   const topic = topicOf(options)
-  if (options.positions !== undefined && options.positions.topic !== topic) {
-    throw new KubedeltaError(
-      'usage',
-      `Cannot resume topic ${topic}: wanted positions of it: current value is positions of ${options.positions.topic}`,
-    )
-  }
+  if (options.positions !== undefined) checkPositions(options.positions, topic)
   return new TopicRecords<T>(topic, options, openTopicLog(options))
 }
 

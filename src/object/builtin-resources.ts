@@ -1,5 +1,7 @@
 // The collections every cluster serves, for commands that name resources without asking an apiserver.
 
+import { parseResourceName } from './resource.ts'
+
 /** `plural[.group]` -> singular, then short names; what can be listed and watched in Kubernetes 1.36. */
 const BUILTIN: Readonly<Record<string, readonly [singular: string, ...shortNames: string[]]>> = {
   configmaps: ['configmap', 'cm'],
@@ -70,12 +72,11 @@ const BUILTIN: Readonly<Record<string, readonly [singular: string, ...shortNames
  */
 export function builtinResourceName(text: string): string {
   const asked = text.toLowerCase()
-  const dot = asked.indexOf('.')
-  const [name, group] = dot < 0 ? [asked, undefined] : [asked.slice(0, dot), asked.slice(dot + 1)]
+  const { group, resource: name } = parseResourceName(asked)
+  const isGroupAsked = asked.includes('.')
   const found = Object.entries(BUILTIN).find(([full, names]) => {
-    const at = full.indexOf('.')
-    const [plural, ownGroup] = at < 0 ? [full, ''] : [full.slice(0, at), full.slice(at + 1)]
-    return (group === undefined || group === ownGroup) && (plural === name || names.includes(name))
+    const builtin = parseResourceName(full)
+    return (!isGroupAsked || group === builtin.group) && (name === builtin.resource || names.includes(name))
   })
   return found?.[0] ?? asked
 }

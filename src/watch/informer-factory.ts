@@ -6,14 +6,14 @@ import { systemClock, type Clock } from '../base/clock.ts'
 import { KubedeltaError, type ErrorCode } from '../base/errors.ts'
 import { createLogger, type Logger } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
-import type { Indexers } from '../cache/index-function.ts'
+import { addMissingIndexers, isSharedWith, type SharedCache } from '../cache/shared-cache.ts'
 import { withVerbs } from '../kube/catalogue.ts'
 import { createKubeClient, type KubeClient } from '../kube/client.ts'
 import { loadCredentials, type Credentials } from '../kube/credentials.ts'
 import { lazyClient } from '../kube/lazy-client.ts'
 import { ResourceFinder } from '../kube/resource-finder.ts'
 import { builtinResourceName } from '../object/builtin-resources.ts'
-import type { Resource } from '../object/resource.ts'
+import { parseResourceName, type Resource } from '../object/resource.ts'
 import { createHttpSource } from './http-source.ts'
 import { assembleInformer, type Informer, type InformerSettings } from './informer.ts'
 import { createResourceClient, selectorTexts, type ResourceClient, type ResourceSelection } from './resource-client.ts'
@@ -131,12 +131,12 @@ class Factory implements InformerFactory {
     const selectors = selectorTexts(options)
     const settings = { ...options, resyncMs: options.resyncMs ?? this.#options.resyncMs ?? 0 }
     const identity = [name, namespace, ...Object.values(selectors), ...identityOf(settings)]
-    const known = this.#members.findIndex((member) => isSame(member.identity, identity))
+    const known = this.#members.findIndex((each) => isSharedWith(each, identity))
     const member = this.#members[known]
     if (member !== undefined && member.informer.status().state !== 'stopped') {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the decode edge: T says what the apiserver's schema promises
       const informer = member.informer as Informer<T>
-      addMissing(informer, member.indexers, indexers)
+      addMissingIndexers(informer, indexers, { shared: member, what: `informer of ${name}` })
       return informer
     }
     const { metrics, random } = this.#options
@@ -188,7 +188,7 @@ class Factory implements InformerFactory {
 
   async #runMember(informer: Member['informer'], signal: AbortSignal): Promise<void> {
     try {
-      // In the next step: whoever asked for the informer adds handlers and indexers to it first.
+      // A microtask later, so that whoever has just asked for the informer can add handlers and indexers first.
       await Promise.resolve()
       if (informer.status().state === 'new') await informer.run(signal)
     } catch (error) {
@@ -218,26 +218,13 @@ class Factory implements InformerFactory {
   }
 }
 
-interface Member {
-  /** What makes an informer the one that is asked for. */
-  readonly identity: readonly unknown[]
+interface Member extends SharedCache {
   readonly informer: Pick<Informer<never>, 'status' | 'run' | 'whenLive'>
-  readonly indexers: Map<string, unknown>
 }
 
 function identityOf<T>(settings: InformerSettings<T>): readonly unknown[] {
   const { resyncMs, storage, transform, watchErrorHandler, watchList, selectableFields = {} } = settings
   return [resyncMs, storage, transform, watchErrorHandler, watchList, ...Object.entries(selectableFields).flat()]
-}
-
-function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((part, index) => Object.is(part, b[index]))
-}
-
-function addMissing<T>(informer: Informer<T>, known: Map<string, unknown>, wanted: Indexers<T>): void {
-  const missing = Object.entries(wanted).filter(([name, indexFunction]) => known.get(name) !== indexFunction)
-  informer.addIndexers(Object.fromEntries(missing))
-  for (const [name, indexFunction] of missing) known.set(name, indexFunction)
 }
 
 /** What no waiting mends. */
@@ -248,10 +235,10 @@ function mayBecomeKnown(error: unknown, name: string): error is KubedeltaError {
   if (!(error instanceof KubedeltaError) || LASTING.has(error.code)) return false
   if (error.code !== 'unknown-resource') return true
   const { unreachableGroups } = error.fields
-  const dot = name.indexOf('.')
-  const group = dot < 0 ? undefined : name.slice(dot + 1)
+  const { group } = parseResourceName(name)
   return (
     Array.isArray(unreachableGroups) &&
-    (group === undefined ? unreachableGroups.length > 0 : unreachableGroups.includes(group))
+    // A custom resource may be asked for without its group.
+    (group === '' ? unreachableGroups.length > 0 : unreachableGroups.includes(group))
   )
 }

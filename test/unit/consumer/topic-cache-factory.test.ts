@@ -36,7 +36,11 @@ describe('a factory of caches', () => {
     assert.equal(second, first)
     assert.deepEqual(first.indexKeys('again', 'a'), [])
     assert.notEqual(factory.cache<Pod>('pods', { keys: ['shop/a'] }), first)
-    assert.throws(() => factory.cache<Pod>('pods', { indexers: { byName: () => [] } }), { code: 'usage' })
+    assert.throws(() => factory.cache<Pod>('pods', { indexers: { byName: () => [] } }), {
+      code: 'usage',
+      message:
+        "Cannot share the cache of topic kubedelta.test.pods: its index 'byName' has another function: pass the same function, or choose another name",
+    })
   })
 
   test('fails as a whole when one of its caches fails, and tells whoever waits', async () => {

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KubedeltaError } from '../../../src/base/errors.ts'
+import type { Logger } from '../../../src/base/log.ts'
 import { createMetrics } from '../../../src/base/metrics.ts'
 import { toControlRecord } from '../../../src/bridge/wire.ts'
 import { describeSchema, recordSchema } from '../../../src/codec/avro.ts'
 import { encodeRecord } from '../../../src/codec/codec.ts'
 import { topicCache } from '../../../src/consumer/topic-cache.ts'
+import type { KubeRecord } from '../../../src/record/record.ts'
+import type { ReplicaState } from '../../../src/replica/reading.ts'
 import { partitionOf } from '../../../src/topic/partition.ts'
 import { progress, record, TopicHarness, type Pod } from './support.ts'
 
@@ -16,6 +19,17 @@ async function liveTopic(...names: readonly string[]): Promise<TopicHarness> {
   topic.write(...names.map((name, index) => record(name, index + 1)))
   topic.control(progress(names.length))
   return topic
+}
+
+/** With one more field, an empty text behind the others. */
+const later = describeSchema(recordSchema.text.replace(/\]\}$/, ',{"name":"later","type":"string","default":""}]}'))
+
+/** A value as a later version would write it. */
+function ofLaterVersion(each: KubeRecord): Buffer {
+  const body = Buffer.concat([encodeRecord({ kind: 'avro' })(each).subarray(10), Buffer.from([0])])
+  const head = Buffer.from([0xc3, 1, 0, 0, 0, 0, 0, 0, 0, 0])
+  head.writeBigUInt64LE(BigInt(`0x${later.fingerprint}`), 2)
+  return Buffer.concat([head, body])
 }
 
 describe('a cache of a topic', () => {
@@ -31,6 +45,25 @@ describe('a cache of a topic', () => {
     assert.deepEqual(running.held(), ['a@1', 'b@2', 'c@3'])
     await running.settled()
     assert.deepEqual(running.heard, ['add a@1 initial', 'add b@2 initial', 'add c@3 initial'])
+    await running.stop()
+  })
+
+  test('is never called Live before its content can be seen', async () => {
+    const topic = await liveTopic('a')
+    const seen: string[] = []
+    let look = (): void => {}
+    const write = (): void => look()
+    const log: Logger = { debug: write, info: write, warn: write, error: write, with: () => log }
+    const running = topic.start({ log })
+    look = () => seen.push(`${running.cache.status().state} ${running.cache.size()}`)
+    await running.whenLive()
+    look()
+    assert.equal(seen.at(-1), 'Live 1')
+    assert.deepEqual(
+      seen.filter((each) => each === 'Live 0'),
+      [],
+    )
+    assert.ok(seen.length > 2, seen.join())
     await running.stop()
   })
 
@@ -158,20 +191,27 @@ describe('a cache of a topic', () => {
 
   test('reads a record whose schema comes later', async () => {
     const topic = await liveTopic('a')
-    const value = encodeRecord({ kind: 'avro' })(record('a', 5))
-    // As a later version would write it: with one more field, an empty text behind the others.
-    const later = describeSchema(recordSchema.text.replace(/\]\}$/, ',{"name":"later","type":"string","default":""}]}'))
-    const body = Buffer.concat([value.subarray(10), Buffer.from([0])])
-    const head = Buffer.from([0xc3, 1, 0, 0, 0, 0, 0, 0, 0, 0])
-    head.writeBigUInt64LE(BigInt(`0x${later.fingerprint}`), 2)
     const running = topic.start()
     await running.whenLive()
-    topic.raw('shop/a', Buffer.concat([head, body]))
+    topic.raw('shop/a', ofLaterVersion(record('a', 5)))
     await running.until(() => running.cache.status().degraded.get('shop/a') === 'unknown-schema', 'degraded')
     assert.deepEqual(running.held(), ['a@1'])
     topic.control(progress(5, { schemas: { [later.fingerprint]: later.canonical } }))
     await running.until(() => running.held().join() === 'a@5', 'read at last')
     assert.equal(running.cache.status().degraded.size, 0)
+    await running.stop()
+  })
+
+  test('reads such a record for the last good state where the one behind it is corrupt', async () => {
+    const topic = await liveTopic('a')
+    const running = topic.start()
+    await running.whenLive()
+    topic.raw('shop/a', ofLaterVersion(record('a', 5)))
+    topic.raw('shop/a', Buffer.from('{broken'))
+    await running.until(() => running.cache.status().degraded.get('shop/a') === 'corrupt', 'degraded')
+    topic.control(progress(5, { schemas: { [later.fingerprint]: later.canonical } }))
+    await running.until(() => running.held().join() === 'a@5', 'read at last')
+    assert.equal(running.cache.status().degraded.get('shop/a'), 'corrupt')
     await running.stop()
   })
 
@@ -364,5 +404,46 @@ describe('a cache in trouble', () => {
       topicCache({ from: 'kafka://x:9092', cluster: 'c', resource: 'deploy' }).topic,
       'kubedelta.c.deployments.apps',
     )
+    const source = { from: 'kafka://x:9092', cluster: 'c' }
+    const named = { ...source, resource: 'pods' }
+    assert.throws(() => topicCache({ ...named, keys: [] }), { code: 'usage' })
+    assert.throws(() => topicCache({ ...named, namespaces: [] }), { code: 'usage' })
+    assert.throws(() => topicCache({ ...named, registry: 'registry:8081' }), { code: 'usage' })
+    assert.throws(() => topicCache({ ...source, resource: '' }), TypeError)
+    assert.throws(() => topicCache({ ...named, startupTimeoutMs: -1 }), RangeError)
+    assert.throws(() => topicCache({ ...named, snapshot: { directory: '' } }), { code: 'usage' })
+    const byNode = { fields: 'spec.nodeName=n', selectableFields: { 'spec.nodeName': () => 'n' } }
+    assert.throws(
+      () => topicCache({ ...named, ...byNode, snapshot: { directory: 'd' } }),
+      /'snapshot.version' must name/,
+    )
+  })
+
+  const wrong: ReadonlyArray<readonly [what: string, given: object, error: RegExp]> = [
+    ['one key in place of a list', { keys: 'shop/a' }, /'keys' must be a list of texts: current value is "shop\/a"/],
+    ['one namespace in place of a list', { namespaces: 'shop' }, /'namespaces' must be a list of texts/],
+    ['a transform that is none', { transform: 'spec' }, /'transform' must be a function/],
+    ['an indexer that is none', { indexers: { byNode: 'spec.nodeName' } }, /'indexers.byNode' must be a function/],
+    ['no resource', { resource: undefined }, /'resource' must be a text that is not empty: current value is undefined/],
+    ['no log', { from: undefined }, /'from' must be a URL or a log that 'connect' opened: current value is undefined/],
+    ['a log that is not open yet', { from: Promise.resolve() }, /current value is a promise: await it/],
+  ]
+  for (const [what, given, message] of wrong) {
+    test(`refuses ${what}, as a program without types may give it`, () => {
+      const options = { from: 'kafka://x:9092', cluster: 'c', resource: 'pods' }
+      assert.throws(() => topicCache(Object.assign(options, given)), { name: 'TypeError', message })
+    })
+  }
+
+  test('refuses to wait for a state that there is not', async () => {
+    const topic = await new TopicHarness().create()
+    const running = topic.start()
+    const { cache } = running
+    const wrong: ReplicaState = JSON.parse('"live"')
+    await assert.rejects(cache.whenState(wrong, never), {
+      name: 'RangeError',
+      message: 'Cannot wait for a state: wanted one of Recovering, CatchingUp, Live: current value is "live"',
+    })
+    await running.stop()
   })
 })

@@ -257,6 +257,27 @@ describe('a reading begins anew', () => {
     assert.deepEqual([starts, live, entries.length], [['resumed', 'new-stream'], true, 5])
   })
 
+  test('where a topic of the same stream stands under another id, as one that was restored', async () => {
+    const topic = await liveTopic()
+    const { positions } = await readAll(topic)
+    topic.log.delete(TOPIC)
+    await topic.create()
+    topic.write(record('a', 1), record('b', 3), record('c', 4))
+    topic.control(progress(4))
+    const { starts, entries } = await readAll(topic, { positions })
+    assert.deepEqual([starts, entries.length], [['topic-recreated'], 4])
+  })
+
+  test('where the log has lost what was read, though it is as long again', async () => {
+    const topic = await liveTopic()
+    const { positions } = await readAll(topic)
+    topic.log.loseFrom(TOPIC, 0, 1)
+    topic.write(record('b', 7), record('c', 8))
+    topic.control(progress(8))
+    const { starts, entries } = await whileTimePasses(topic, readAll(topic, { positions }))
+    assert.deepEqual([starts, entries.length], [['resumed', 'log-truncated'], 4])
+  })
+
   test('where the log is truncated while it is read', async () => {
     const topic = await liveTopic()
     const stream = topicRecords<Pod>({
@@ -298,6 +319,20 @@ test('positions of another topic are refused at the call', async () => {
   const { positions } = await readAll(topic)
   const options = { ...sourceOf(topic), resource: 'services', positions, signal: never }
   assert.throws(() => topicRecords(options), { code: 'usage' })
+})
+
+test('what a database made of positions is refused at the call', async () => {
+  const topic = await liveTopic()
+  const { positions } = await readAll(topic)
+  const partitions = positions.partitions.map((each) => ({ ...each, offset: String(each.offset) }))
+  const wrong = [null, '{}', {}, { ...positions, partitions }, { ...positions, asOf: '1' }]
+  for (const each of wrong) {
+    const kept: TopicPositions = JSON.parse(JSON.stringify(each))
+    assert.throws(() => topicRecords<Pod>({ ...sourceOf(topic), positions: kept, signal: never }), {
+      code: 'usage',
+      message: /^Cannot resume topic kubedelta.test.pods: wanted positions as a batch had them: current value is /,
+    })
+  }
 })
 
 /** Lets the time pass for which a failed reading waits. */

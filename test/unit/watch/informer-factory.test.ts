@@ -57,7 +57,7 @@ describe('sharing', () => {
     assert.deepEqual(informer.byIndex('byName', 'x'), [])
     assert.throws(
       () => factory.informer<Pod>('pods', { indexers: { byNode: byName } }),
-      (error) => hasCode(error, 'usage') && error.message.includes('indexer conflict: map[byNode:{}]'),
+      (error) => hasCode(error, 'usage') && error.message.includes("its index 'byNode' has another function"),
     )
   })
 
