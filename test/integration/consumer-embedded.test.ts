@@ -8,6 +8,7 @@ import { createMetrics } from '../../src/base/metrics.ts'
 import { toControlRecord, toTopicRecords } from '../../src/bridge/wire.ts'
 import { encodeRecord } from '../../src/codec/codec.ts'
 import { connect } from '../../src/connect/connect.ts'
+import { topicCacheFactory, type FoundTopic } from '../../src/consumer/topic-cache-factory.ts'
 import { topicCache } from '../../src/consumer/topic-cache.ts'
 import { entriesOf } from '../../src/record/order.ts'
 import type { KubeRecord } from '../../src/record/record.ts'
@@ -17,7 +18,7 @@ import { temporaryFolder } from '../support/leftovers.ts'
 import { ready } from '../support/ready.ts'
 import { noting, progress, record, short, TOPIC, type Pod } from '../unit/consumer/support.ts'
 
-const signal = AbortSignal.timeout(60_000)
+const signal = AbortSignal.timeout(240_000)
 
 test('a topic in a directory that is removed and made anew is read again, and what is gone is deleted', async () => {
   using folder = temporaryFolder('consumer-embedded')
@@ -79,6 +80,42 @@ test('a cache of a directory goes on from its snapshot, and not over a topic tha
 })
 
 /** Creates the topic where it is missing, and writes to it as a bridge that is complete. */
+test('a factory knows the resources of a directory, whose cluster nobody has to name', async () => {
+  using folder = temporaryFolder('consumer-embedded')
+  const from = `file:${folder.path}`
+  const topic = 'kubedelta.kubernetes.deployments.apps'
+  await using log = await connect(from, { signal })
+  await log.admin.create(topicSpec({ topic }), signal)
+  const found: FoundTopic[] = []
+  const factory = topicCacheFactory({ from })
+  const stop = new AbortController()
+  factory.subscribe(/./, (each) => {
+    found.push(each)
+    stop.abort()
+  })
+  await factory.run(stop.signal)
+  assert.deepEqual(found, [{ topic, resource: 'deployments.apps' }])
+})
+
+for (const [what, start] of [
+  ['snapshots', (path: string) => runWithSnapshots(path)],
+  ['topics', (path: string) => createTopicIn(path)],
+] as const) {
+  test(`a directory for ${what} that cannot be made is an error, not a wait without end`, async () => {
+    // Nothing can be made there, and the answer of /proc is the one of a parent that is missing.
+    await assert.rejects(start('/proc/kubedelta/data'), { name: 'KubedeltaError', message: /\/proc\/kubedelta/ })
+  })
+}
+
+function runWithSnapshots(directory: string): Promise<void> {
+  return topicCache<Pod>({ from: 'file:/tmp', resource: 'pods', snapshot: { directory } }).run(signal)
+}
+
+async function createTopicIn(directory: string): Promise<void> {
+  await using log = await connect(`file:${directory}`, { signal })
+  await log.admin.create(topicSpec({ topic: TOPIC }), signal)
+}
+
 async function publish(directory: string, streamId: string, records: readonly KubeRecord[]): Promise<void> {
   await using log = await connect(`file:${directory}`, { signal })
   await log.admin.create(topicSpec({ topic: TOPIC, partitions: 1 }), signal)

@@ -4,12 +4,18 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { aborted } from '../../src/base/abort.ts'
 import { createMetrics } from '../../src/base/metrics.ts'
 import { describeSchema, recordSchema } from '../../src/codec/avro.ts'
 import { encodeRecord } from '../../src/codec/codec.ts'
 import { SnapshotPlace } from '../../src/snapshot/snapshot-place.ts'
 import type { SnapshotRow } from '../../src/snapshot/snapshot-layout.ts'
 import type { TopicCacheOptions } from '../../src/consumer/topic-cache.ts'
+import type { KubeRecord } from '../../src/record/record.ts'
+import { partitionOf } from '../../src/topic/partition.ts'
+import type { TopicLog } from '../../src/topic/port.ts'
+import { awaitsFiles } from '../property/file-requests.ts'
 import { recordingLogger } from '../conformance/recording-logger.ts'
 import { temporaryFolder } from '../support/leftovers.ts'
 import { progress, record, TOPIC, TopicHarness, type Pod, type RunningCache } from '../unit/consumer/support.ts'
@@ -22,6 +28,16 @@ after(() => life.dispose())
 
 function newDirectory(): string {
   return join(life.use(temporaryFolder('snapshot')).path, 'snapshots')
+}
+
+/** With one more field, an empty text behind the others. */
+const later = describeSchema(recordSchema.text.replace(/\]\}$/, ',{"name":"later","type":"string","default":""}]}'))
+
+/** A value as a later version would write it. */
+function ofLaterVersion(each: KubeRecord): Buffer {
+  const frame = Buffer.concat([encodeRecord({ kind: 'avro' })(each), Buffer.from([0])])
+  frame.writeBigUInt64LE(BigInt(`0x${later.fingerprint}`), 2)
+  return frame
 }
 
 /** A topic with pods a to c, and a directory with a snapshot of it. */
@@ -254,13 +270,9 @@ test('a snapshot is not used for another stream, wherever that began', async () 
 test('what is degraded stays so over a restart, and records that wait for their schema still come', async () => {
   const kept = await snapshotOf()
   const { topic } = kept
-  // As a later version would write it: with one more field, an empty text behind the others.
-  const later = describeSchema(recordSchema.text.replace(/\]\}$/, ',{"name":"later","type":"string","default":""}]}'))
-  const frame = Buffer.concat([encodeRecord({ kind: 'avro' })(record('b', 8, { op: 'UPDATED' })), Buffer.from([0])])
-  frame.writeBigUInt64LE(BigInt(`0x${later.fingerprint}`), 2)
   const first = await kept.start()
   topic.raw('shop/a', Buffer.from('{"op":"ADDED"'))
-  topic.raw('shop/b', frame)
+  topic.raw('shop/b', ofLaterVersion(record('b', 8, { op: 'UPDATED' })))
   await first.running.until(() => first.running.cache.status().degraded.size === 2, 'degraded')
   await first.running.stop()
   const { running } = await kept.start()
@@ -276,6 +288,107 @@ test('what is degraded stays so over a restart, and records that wait for their 
   await running.stop()
 })
 
+test('a schema that was learned before a restart need not come again', async () => {
+  const kept = await snapshotOf()
+  const { topic } = kept
+  const first = await kept.start()
+  topic.control(progress(7, { schemas: { [later.fingerprint]: later.canonical } }))
+  topic.write(record('d', 7))
+  await first.running.until(() => first.running.cache.status().resourceVersion === '7', 'the schema')
+  await first.running.stop()
+  topic.raw('shop/b', ofLaterVersion(record('b', 8, { op: 'UPDATED' })))
+  const { running } = await kept.start()
+  assert.deepEqual(running.held(), ['a@1', 'b@8', 'c@3', 'd@7'])
+  assert.equal(running.cache.status().degraded.size, 0)
+  await running.stop()
+})
+
+test('what was passed over before a restart, and who wrote then, is not forgotten', async () => {
+  const kept = await snapshotOf()
+  const { topic } = kept
+  const first = await kept.start()
+  topic.write(record('a', 4, { op: 'UPDATED' }))
+  topic.log.breakLast(TOPIC, partitionOf(Buffer.from('shop/a'), topic.partitions))
+  topic.write(record('d', 7))
+  topic.control(progress(7, { epoch: 5 }))
+  const { cache } = first.running
+  await first.running.until(() => cache.status().resourceVersion === '7', 'all of it')
+  assert.equal(cache.status().brokenBatches, 1)
+  await first.running.stop()
+  topic.write(record('b', 8, { op: 'UPDATED', epoch: 4 }))
+  const { running, text } = await kept.start()
+  assert.equal(running.cache.status().brokenBatches, 1)
+  assert.deepEqual(running.held(), ['a@1', 'b@8', 'c@3', 'd@7'])
+  assert.match(await text(), /regressions_total\{resource="pods",reason="epoch"\} 1/)
+  await running.stop()
+})
+
+test('a cache that has not come to the end leaves the snapshot that it goes on from as it is', async () => {
+  const kept = await snapshotOf()
+  const { topic } = kept
+  const before = readFileSync(kept.path)
+  topic.write(...['d', 'e', 'f', 'g'].map((name, index) => record(name, 7 + index)))
+  const { log } = gated(topic.log, { batches: 1 })
+  const running = topic.start({ from: log, snapshot: { directory: kept.directory, intervalMs: 10_000 } })
+  await running.until(() => running.cache.status().offsets.done > 0, 'it reads')
+  assert.equal(running.cache.status().state, 'Recovering')
+  await topic.clock.advance(30_000)
+  for (let turns = 0; turns < 50 || awaitsFiles(); turns++) await turn()
+  assert.deepEqual(readFileSync(kept.path), before)
+  await running.stop()
+  assert.deepEqual(readFileSync(kept.path), before)
+})
+
+test('a snapshot that gets too old before the rest is read is not gone on from', async () => {
+  const kept = await snapshotOf()
+  const { topic } = kept
+  await topic.clock.advance(3 * DAY_MS)
+  topic.write(record('d', 7))
+  const { log, open } = gated(topic.log)
+  const metrics = createMetrics()
+  const running = topic.start({ from: log, snapshot: { directory: kept.directory }, metrics })
+  await running.until(() => running.cache.status().offsets.toDo === 1, 'it begins')
+  await topic.clock.advance(DAY_MS)
+  topic.tombstone('a')
+  topic.log.compact(TOPIC, { tombstones: 'drop' })
+  topic.control(progress(7))
+  open()
+  const progressed = { isLive: false }
+  void running.whenLive().then(() => (progressed.isLive = true))
+  // It waits before it reads again.
+  while (!progressed.isLive) await topic.clock.advance(2_000)
+  assert.deepEqual(running.held(), ['b@2', 'c@3', 'd@7'])
+  assert.match(await metrics.text(), /rebuilds_total\{resource="pods",reason="cut-off"\} 1/)
+  await running.stop()
+})
+
+/** A log whose readers get so many batches, and the others once it is opened. */
+function gated(log: TopicLog, { batches = 0 } = {}): { readonly log: TopicLog; readonly open: () => void } {
+  const gate = Promise.withResolvers<void>()
+  return {
+    open: () => gate.resolve(),
+    log: {
+      admin: log.admin,
+      openWriter: (options) => log.openWriter(options),
+      openReader: async (options) => {
+        const reader = await log.openReader(options)
+        return {
+          async *read(wanted) {
+            let given = 0
+            for await (const batch of reader.read(wanted)) {
+              if (given === batches) await Promise.race([gate.promise, aborted(wanted.signal)])
+              given += 1
+              if (!wanted.signal.aborted) yield batch
+            }
+          },
+          [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+        }
+      },
+      [Symbol.asyncDispose]: async () => {},
+    },
+  }
+}
+
 test('a directory that cannot be written to is told at the start', async () => {
   const folder = life.use(temporaryFolder('snapshot')).path
   const path = join(folder, 'file')
@@ -290,6 +403,7 @@ test('a write that fails is told and counted, the snapshot before stays, and the
   const { running, text, log } = await kept.start()
   const gone = `${kept.directory}-gone`
   renameSync(kept.directory, gone)
+  writeFileSync(kept.directory, 'no directory')
   kept.topic.write(record('d', 7))
   await running.until(() => running.held().length === 4, 'the add')
   await kept.topic.clock.advance(60_000)
@@ -297,6 +411,7 @@ test('a write that fails is told and counted, the snapshot before stays, and the
   assert.match(await text(), /snapshot_writes_total\{resource="pods",result="failed"\} 1/)
   kept.topic.write(record('e', 8))
   await running.until(() => running.held().length === 5, 'goes on')
+  rmSync(kept.directory)
   renameSync(gone, kept.directory)
   await running.stop()
   assert.equal(kept.files().length, 1)

@@ -1,35 +1,25 @@
 // A cache of a directory ends equal to what the directory holds, whatever befalls its topic, its writer, its snapshot and itself.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import * as fc from 'fast-check'
-import { createMetrics } from '../../src/base/metrics.ts'
-import { toControlRecord, toTopicRecords } from '../../src/bridge/wire.ts'
-import type { Handler } from '../../src/cache/handler.ts'
-import { encodeRecord } from '../../src/codec/codec.ts'
-import { topicCache, type TopicCache } from '../../src/consumer/topic-cache.ts'
 import { openEmbeddedLog } from '../../src/embedded/embedded-log.ts'
 import type { TopicFiles } from '../../src/embedded/topic-files.ts'
-import { entriesOf } from '../../src/record/order.ts'
-import type { KubeRecord } from '../../src/record/record.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
-import { partitionOf } from '../../src/topic/partition.ts'
 import type { TopicLog } from '../../src/topic/port.ts'
-import { temporaryFolder } from '../support/leftovers.ts'
-import { WrittenTopic, type Version } from '../support/written-topic.ts'
-import { progress, record, type Pod } from '../unit/consumer/support.ts'
+import { NamedCluster, textOf, type Change } from '../support/named-cluster.ts'
+import { damageSnapshots, putSnapshotFiles, snapshotFiles } from '../support/snapshot-files.ts'
+import { ToldCache } from '../support/told-cache.ts'
+import { WrittenTopic } from '../support/written-topic.ts'
+import { awaitsFiles } from './file-requests.ts'
+import { memoryFolder } from './memory-folder.ts'
 
 const HOUR_MS = 3_600_000
 const INTERVAL_MS = 10_000
 const RUNS = Number(process.env['EMBEDDED_LOG_RUNS'] ?? 200)
-
-interface Change {
-  readonly kind: 'set' | 'delete' | 'replace'
-  readonly name: string
-}
 
 /** Changes that a cache is not there to see, and how long it is away; compaction comes before and behind the time. */
 interface Absence {
@@ -173,7 +163,7 @@ const EXPECTED = [
   'broken row',
 ]
 
-const folder = temporaryFolder('consumer-embedded-log')
+const folder = memoryFolder('consumer-embedded-log')
 let stories = 0
 
 after(() => folder[Symbol.dispose]())
@@ -226,8 +216,6 @@ function restart(given: Partial<Extract<Step, { readonly kind: 'restart' }>> = {
   }
 }
 
-const encode = encodeRecord({ kind: 'json' })
-
 /** A cluster, its bridge, the topic that it writes, and one process with a cache after the other. */
 class Story implements AsyncDisposable {
   /** What became of snapshots, and why the topic was read again. */
@@ -236,18 +224,13 @@ class Story implements AsyncDisposable {
   readonly #log: string
   readonly #snapshots: string
   readonly #clock = new ManualClock()
-  readonly #cluster = new Map<string, Version>()
-  /** Every version that ever was, so that a mixture of two states is told. */
-  readonly #known = new Set<string>()
+  readonly #cluster = new NamedCluster(() => this.#topic)
   /** Snapshots of the past, oldest first. */
   readonly #older: Array<ReadonlyMap<string, Buffer>> = []
   #topic: WrittenTopic
   #backups = 0
   #backup: { readonly files: TopicFiles; readonly stream: number } | undefined
-  #resourceVersion = 1
-  #epoch = 0
-  #stream = 1
-  #reader: Reader | undefined
+  #process: { readonly cache: ToldCache; readonly log: TopicLog } | undefined
 
   static async begin(root: string, partitions: number): Promise<Story> {
     const story = new Story(root, partitions)
@@ -267,10 +250,10 @@ class Story implements AsyncDisposable {
   async take(each: Step): Promise<void> {
     switch (each.kind) {
       case 'change':
-        this.#change(each.change)
+        this.#cluster.change(each.change)
         return this.#topic.flush()
       case 'progress':
-        return this.#progress()
+        return this.#cluster.progress()
       case 'settle':
         return await this.#settle()
       case 'snapshot':
@@ -284,24 +267,24 @@ class Story implements AsyncDisposable {
       case 'damage row':
         this.#topic.damage(each.share, each.column)
         // Which key stood there nobody knows: all of them are said again.
-        return this.#sayAgain()
+        return this.#cluster.sayAgain(NAMES)
       case 'recreate':
         this.#topic.remove()
         if (each.isMissed) await this.#clock.advance(120_000)
-        this.#stream += 1
+        this.#cluster.stream += 1
         this.#topic = WrittenTopic.make(this.#log, each.partitions, this.#clock)
         return this.#startBridge()
       case 'back up':
         this.#backup = {
           files: this.#topic.copyTo(join(this.#root, `backup-${(this.#backups += 1)}`)),
-          stream: this.#stream,
+          stream: this.#cluster.stream,
         }
         return
       case 'restore': {
         if (this.#backup === undefined) return
         this.#topic.remove()
         if (each.isMissed) await this.#clock.advance(120_000)
-        this.#stream = this.#backup.stream
+        this.#cluster.stream = this.#backup.stream
         this.#topic = WrittenTopic.restore(this.#log, this.#backup.files, this.#clock)
         return this.#startBridge()
       }
@@ -316,10 +299,9 @@ class Story implements AsyncDisposable {
   }
 
   async finish(): Promise<void> {
-    this.#progress()
     await this.#settle()
     const held = [...this.#topic.states()].map(([key, version]) => textOf(key.slice('shop/'.length), version))
-    assert.deepEqual(held.toSorted(), this.#expected(), 'the topic is the cluster')
+    assert.deepEqual(held.toSorted(), this.#cluster.texts(), 'the topic is the cluster')
     await this.#stopReader()
   }
 
@@ -333,258 +315,91 @@ class Story implements AsyncDisposable {
   async #restart(each: Extract<Step, { readonly kind: 'restart' }>): Promise<void> {
     const { how, isLive, damage: made, absence: gone, meanwhile } = each
     if (isLive) await this.#settle()
-    const before = this.#files()
+    const before = snapshotFiles(this.#snapshots)
     await this.#stopReader()
     // Who is killed has no last word.
-    if (how === 'killed') this.#putFiles(before)
+    if (how === 'killed') putSnapshotFiles(this.#snapshots, before)
     this.#damage(made)
-    this.#older.push(this.#files())
+    this.#older.push(snapshotFiles(this.#snapshots))
     this.#pass(gone)
     for (const happening of meanwhile) await this.take(happening)
     await this.#startReader()
   }
 
-  /** Reads its topic, publishes what differs and says that it is complete. */
   #startBridge(): void {
-    this.#epoch += 1
     this.#topic.reopen()
-    this.#control('fence')
-    const held = this.#topic.states()
-    for (const [key, { uid, resourceVersion }] of held) {
-      const each = key.slice('shop/'.length)
-      if (this.#cluster.get(each)?.uid === uid) continue
-      this.#write(record(each, resourceVersion, { op: 'DELETED', uid, finalStateUnknown: true }))
-      held.delete(key)
-    }
-    for (const [each, { uid, resourceVersion }] of this.#cluster) {
-      const before = held.get(`shop/${each}`)
-      if (before?.resourceVersion === resourceVersion) continue
-      this.#write(record(each, resourceVersion, { op: before === undefined ? 'ADDED' : 'UPDATED', uid }))
-    }
-    this.#progress()
-  }
-
-  #sayAgain(): void {
-    for (const each of NAMES) {
-      if (this.#cluster.has(each)) this.#change({ kind: 'set', name: each })
-      else this.#write(record(each, ++this.#resourceVersion, { op: 'DELETED' }))
-    }
-    this.#progress()
-  }
-
-  #change({ kind, name: each }: Change): void {
-    const before = this.#cluster.get(each)
-    this.#resourceVersion += 1
-    const resourceVersion = this.#resourceVersion
-    if (kind !== 'set' && before !== undefined) {
-      this.#cluster.delete(each)
-      this.#write(record(each, resourceVersion, { op: 'DELETED', uid: before.uid }))
-    }
-    if (kind === 'delete') return
-    const uid = kind === 'set' && before !== undefined ? before.uid : `uid-${resourceVersion}`
-    const version = { uid, resourceVersion }
-    this.#cluster.set(each, version)
-    this.#known.add(textOf(each, version))
-    this.#write(record(each, resourceVersion, { op: 'UPDATED', uid }))
-  }
-
-  #write(each: KubeRecord): void {
-    for (const made of toTopicRecords(entriesOf({ ...each, epoch: this.#epoch }), encode)) {
-      this.#topic.add({ partition: partitionOf(made.key, this.#topic.partitions), record: made })
-    }
-  }
-
-  #progress(): void {
-    this.#control('progress')
-    this.#topic.flush()
-  }
-
-  #control(kind: 'fence' | 'progress'): void {
-    const { partitions } = this.#topic
-    const made = progress(this.#resourceVersion, { epoch: this.#epoch, streamId: `s${this.#stream}`, partitions })
-    const stored = toControlRecord(kind === 'progress' ? made : { ...made, kind })
-    for (let partition = 0; partition < partitions; partition++) this.#topic.add({ partition, record: stored })
+    this.#cluster.startBridge()
   }
 
   #pass({ changes, hours, isCompacted }: Absence): void {
-    for (const each of changes) this.#change(each)
-    this.#progress()
+    for (const each of changes) this.#cluster.change(each)
+    this.#cluster.progress()
     // Once so that the time of tombstones begins, and once when it may be over.
     if (isCompacted) this.#topic.compact()
     this.#clock.jump(hours * HOUR_MS)
     if (isCompacted) this.#topic.compact()
-    this.#progress()
-  }
-
-  #files(): ReadonlyMap<string, Buffer> {
-    const names = readdirSync(this.#snapshots).filter((each) => each.endsWith('.snapshot'))
-    return new Map(names.map((each) => [each, readFileSync(join(this.#snapshots, each))]))
-  }
-
-  #putFiles(files: ReadonlyMap<string, Buffer>): void {
-    for (const each of this.#files().keys()) rmSync(join(this.#snapshots, each))
-    for (const [each, bytes] of files) writeFileSync(join(this.#snapshots, each), bytes)
+    this.#cluster.progress()
   }
 
   #damage(made: Damage): void {
-    if (made.kind === 'none') return
-    if (made.kind === 'remove') return this.#putFiles(new Map())
-    if (made.kind === 'older') {
-      const found = this.#older[Math.floor(made.share * (this.#older.length - 1))]
-      return found && this.#putFiles(found)
-    }
-    for (const [each, bytes] of this.#files()) {
-      const at = Math.floor(made.share * (bytes.length - 1))
-      if (made.kind === 'flip') bytes[at] = (bytes[at] ?? 0) ^ 0x04
-      writeFileSync(join(this.#snapshots, each), made.kind === 'flip' ? bytes : bytes.subarray(0, at))
+    switch (made.kind) {
+      case 'none':
+        return
+      case 'remove':
+        return putSnapshotFiles(this.#snapshots, new Map())
+      case 'older': {
+        const found = this.#older[Math.floor(made.share * (this.#older.length - 1))]
+        return found && putSnapshotFiles(this.#snapshots, found)
+      }
+      case 'flip':
+      case 'cut':
+        return damageSnapshots(this.#snapshots, { kind: made.kind, share: made.share })
+      default:
+        made satisfies never
     }
   }
 
   async #startReader(): Promise<void> {
-    const log = await openEmbeddedLog({ directory: this.#log, clock: this.#clock })
-    const reader = new Reader({ log, clock: this.#clock, directory: this.#snapshots, known: this.#known })
-    this.#reader = reader
+    const clock = this.#clock
+    const log = await openEmbeddedLog({ directory: this.#log, clock })
+    const { known } = this.#cluster
+    const cache = new ToldCache({ from: log, clock, directory: this.#snapshots, intervalMs: INTERVAL_MS, known })
+    this.#process = { cache, log }
     // A topic that is missing when its cache begins ends that: it is removed under one that has begun.
-    await this.#turn(() => reader.hasBegun(), 'the cache begins')
+    await this.#turn(() => cache.hasBegun(), 'the cache begins')
   }
 
   async #stopReader(): Promise<void> {
-    const reader = this.#reader
-    this.#reader = undefined
-    if (reader !== undefined) this.met.push(...(await reader.stop()))
-  }
-
-  #expected(): readonly string[] {
-    return [...this.#cluster].map(([each, version]) => textOf(each, version)).toSorted()
+    const process = this.#process
+    this.#process = undefined
+    if (process === undefined) return
+    const { cache, log } = process
+    try {
+      this.met.push(...(await cache.stop()))
+    } finally {
+      await log[Symbol.asyncDispose]()
+    }
   }
 
   /** Lets everything go on until the cache and what its handler heard are the cluster. */
   async #settle(): Promise<void> {
     // Something that will never be said again is not what it waits for.
-    this.#progress()
-    const expected = this.#expected()
-    const reader = this.#reader
-    await this.#turn(() => reader?.isAt(expected) === true, `the cache is ${expected.join(', ')}`)
+    this.#cluster.progress()
+    const expected = this.#cluster.texts()
+    await this.#turn(() => this.#process?.cache.isAt(expected) === true, `the cache is ${expected.join(', ')}`)
   }
 
   async #turn(claim: () => boolean, what: string): Promise<void> {
-    for (let round = 0; round < 200_000; round++) {
+    for (let round = 0; round < 20_000;) {
       await turn()
-      this.#reader?.assertUnharmed()
+      this.#process?.cache.assertUnharmed()
       if (claim()) return
-      // What waits before it reads again; files are read and written in real time.
-      if (round % 10 === 9) await this.#clock.advance(500)
+      // However long a disk takes, time stands still.
+      if (awaitsFiles()) continue
+      round += 1
+      // What waits before it reads again.
+      if (round % 10 === 0) await this.#clock.advance(500)
     }
-    assert.fail(`never came true: ${what}: ${this.#reader?.describe()}`)
+    assert.fail(`never came true: ${what}: ${this.#process?.cache.describe()}`)
   }
-}
-
-interface ReaderOptions {
-  readonly log: TopicLog
-  readonly clock: ManualClock
-  /** Of its snapshots. */
-  readonly directory: string
-  /** What may be shown. */
-  readonly known: ReadonlySet<string>
-}
-
-/** A process with a cache, and a handler that adds up what it hears. */
-class Reader {
-  readonly #cache: TopicCache<Pod>
-  readonly #log: TopicLog
-  readonly #known: ReadonlySet<string>
-  readonly #metrics = createMetrics()
-  readonly #stop = new AbortController()
-  readonly #ended: Promise<void>
-  readonly #heard = new Map<string, string>()
-  readonly #newest = new Map<string, number>()
-  readonly #mistakes: string[] = []
-
-  constructor({ log, clock, directory, known }: ReaderOptions) {
-    this.#log = log
-    this.#known = known
-    const snapshot = { directory, intervalMs: INTERVAL_MS }
-    const source = { from: log, cluster: 'test', resource: 'pods', clock, metrics: this.#metrics }
-    this.#cache = topicCache<Pod>({ ...source, snapshot })
-    this.#cache.addHandler(this.#handler())
-    this.#ended = this.#cache.run(this.#stop.signal).catch((error: unknown) => {
-      this.#mistakes.push(`ended with ${String(error)}`)
-    })
-  }
-
-  /** Whether it has found its topic. */
-  hasBegun(): boolean {
-    return this.#cache.status().partitions.size > 0
-  }
-
-  isAt(expected: readonly string[]): boolean {
-    const text = expected.join()
-    return this.#cache.status().state === 'Live' && this.#held() === text && this.#sum() === text
-  }
-
-  assertUnharmed(): void {
-    assert.deepEqual(this.#mistakes, [])
-  }
-
-  describe(): string {
-    return JSON.stringify({ state: this.#cache.status().state, held: this.#held(), heard: this.#sum() })
-  }
-
-  /** Returns what became of its snapshot, why it read its topic from the start, and whether it passed over broken rows. */
-  async stop(): Promise<readonly string[]> {
-    this.#stop.abort()
-    await this.#ended
-    const isBroken = this.#cache.status().brokenBatches > 0
-    await this.#log[Symbol.asyncDispose]()
-    this.assertUnharmed()
-    const text = await this.#metrics.text()
-    const told = /^kubedelta_cache_(snapshot|rebuild)(?:_read)?s_total\{.*(?:result|reason)="([a-z-]+)"\} [1-9]/gm
-    const met = [...text.matchAll(told)].map(([, what, why]) => `${what} ${why}`)
-    return isBroken ? [...met, 'broken row'] : met
-  }
-
-  #held(): string {
-    return this.#cache.list().map(versionOf).toSorted().join()
-  }
-
-  #sum(): string {
-    return [...this.#heard.values()].toSorted().join()
-  }
-
-  #handler(): Handler<Pod> {
-    return {
-      onAdd: (pod) => {
-        if (this.#heard.has(pod.metadata.name)) this.#mistakes.push(`add of known ${versionOf(pod)}`)
-        this.#note(pod)
-      },
-      onUpdate: (before, pod) => {
-        const known = this.#heard.get(before.metadata.name)
-        if (known !== versionOf(before)) this.#mistakes.push(`update of ${known} from ${versionOf(before)}`)
-        this.#note(pod)
-      },
-      onDelete: (pod) => {
-        const { name: each, uid } = pod.metadata
-        if (this.#heard.get(each)?.includes(`${uid} `) !== true) {
-          this.#mistakes.push(`delete of unknown ${versionOf(pod)}`)
-        }
-        this.#heard.delete(each)
-      },
-    }
-  }
-
-  #note(pod: Pod): void {
-    const { name: each, resourceVersion } = pod.metadata
-    if (!this.#known.has(versionOf(pod))) this.#mistakes.push(`never was ${versionOf(pod)}`)
-    if (Number(resourceVersion) < (this.#newest.get(each) ?? 0)) this.#mistakes.push(`back to ${versionOf(pod)}`)
-    this.#newest.set(each, Number(resourceVersion))
-    this.#heard.set(each, versionOf(pod))
-  }
-}
-
-function textOf(each: string, { uid, resourceVersion }: Version): string {
-  return `${each} ${uid} ${resourceVersion}`
-}
-
-function versionOf({ metadata: { name: each, uid, resourceVersion } }: Pod): string {
-  return `${each} ${uid} ${resourceVersion}`
 }

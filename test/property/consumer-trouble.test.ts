@@ -1,31 +1,24 @@
 // A cache ends equal to the cluster whatever befalls its log, its bridge, its snapshot and itself, and its handlers hear all of it.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import * as fc from 'fast-check'
-import { toControlRecord, toTopicRecords } from '../../src/bridge/wire.ts'
-import type { Handler } from '../../src/cache/handler.ts'
-import { encodeRecord } from '../../src/codec/codec.ts'
-import { topicCache, type TopicCache } from '../../src/consumer/topic-cache.ts'
-import { entriesOf } from '../../src/record/order.ts'
-import type { KubeRecord } from '../../src/record/record.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { MemoryTopicLog } from '../../src/testing/memory-topic.ts'
 import { partitionOf } from '../../src/topic/partition.ts'
 import { topicSpec } from '../../src/topic/plan.ts'
-import { temporaryFolder } from '../support/leftovers.ts'
-import { progress, record, TOPIC, type Pod } from '../unit/consumer/support.ts'
+import { NamedCluster, statesIn, type Change } from '../support/named-cluster.ts'
+import { damageSnapshots, putSnapshotFiles, snapshotFiles, type SnapshotDamage } from '../support/snapshot-files.ts'
+import { ToldCache } from '../support/told-cache.ts'
+import { TOPIC } from '../unit/consumer/support.ts'
+import { awaitsFiles } from './file-requests.ts'
+import { memoryFolder } from './memory-folder.ts'
 
 const DAY_MS = 86_400_000
 const INTERVAL_MS = 10_000
-
-type Change =
-  | { readonly kind: 'set'; readonly name: string }
-  | { readonly kind: 'delete'; readonly name: string }
-  | { readonly kind: 'replace'; readonly name: string }
 
 type Step =
   | { readonly kind: 'change'; readonly change: Change }
@@ -55,7 +48,7 @@ type LogStep =
   | { readonly kind: 'truncate'; readonly which: 'head' | 'tail'; readonly share: number }
   | { readonly kind: 'recreate'; readonly partitions: number; readonly missing: boolean }
 
-type Damage = { readonly kind: 'none' } | { readonly kind: 'flip' | 'cut'; readonly share: number }
+type Damage = { readonly kind: 'none' } | SnapshotDamage
 
 const name = fc.constantFrom('a', 'b', 'c', 'd', 'e')
 const change: fc.Arbitrary<Change> = fc.record({ kind: fc.constantFrom('set', 'set', 'delete', 'replace'), name })
@@ -100,7 +93,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: logStep },
 )
 
-const folder = temporaryFolder('consumer-trouble')
+const folder = memoryFolder('consumer-trouble')
 let stories = 0
 
 after(() => folder[Symbol.dispose]())
@@ -114,10 +107,7 @@ test('a cache is the cluster again after any trouble: no ghost, no loss, deletes
         stories += 1
         const story = new Story(partitions, join(folder.path, String(stories)))
         await story.begin()
-        for (const each of steps) {
-          await story.take(each)
-          story.checkVersions()
-        }
+        for (const each of steps) await story.take(each)
         await story.finish()
       },
     ),
@@ -125,45 +115,39 @@ test('a cache is the cluster again after any trouble: no ghost, no loss, deletes
   )
 })
 
-const encode = encodeRecord({ kind: 'json' })
-
-interface Version {
-  readonly uid: string
-  readonly resourceVersion: number
-}
-
 /** A cluster, its bridge, the topic between, and one cache after the other. */
 class Story {
   readonly #log = new MemoryTopicLog()
   readonly #clock = new ManualClock()
   readonly #directory: string
-  readonly #cluster = new Map<string, Version>()
-  /** Every version that ever was, so that a mixture of two states is told. */
-  readonly #known = new Set<string>()
+  readonly #cluster: NamedCluster
   #partitions: number
-  #resourceVersion = 1
-  #epoch = 0
-  #stream = 1
-  #reader: Reader | undefined
+  #cache: ToldCache | undefined
 
   constructor(partitions: number, directory: string) {
     this.#partitions = partitions
     this.#directory = directory
+    this.#cluster = new NamedCluster(() => ({
+      partitions: this.#partitions,
+      add: ({ partition, record }) => this.#log.inject(TOPIC, partition, record),
+      flush: () => {},
+      states: () => statesIn(this.#log.records(TOPIC)),
+    }))
   }
 
   async begin(): Promise<void> {
     mkdirSync(this.#directory)
     await this.#create()
-    this.#startBridge()
-    this.#startReader()
+    this.#cluster.startBridge()
+    this.#startCache()
   }
 
   async take(each: Step): Promise<void> {
     switch (each.kind) {
       case 'change':
-        return this.#change(each.change)
+        return this.#cluster.change(each.change)
       case 'progress':
-        return this.#progress()
+        return this.#cluster.progress()
       case 'settle':
         return this.#settle()
       case 'snapshot':
@@ -171,7 +155,7 @@ class Story {
         await this.#clock.advance(INTERVAL_MS)
         return this.#settle()
       case 'restart bridge':
-        return this.#startBridge()
+        return this.#cluster.startBridge()
       case 'compact':
         return this.#log.compact(TOPIC)
       case 'add partitions':
@@ -183,19 +167,20 @@ class Story {
         return mend()
       }
       case 'restart': {
-        const kept = each.how === 'killed' ? this.#files() : undefined
-        await this.#reader?.stop()
-        for (const [path, bytes] of kept ?? []) writeFileSync(path, bytes)
-        this.#damage(each.damage)
+        const kept = snapshotFiles(this.#directory)
+        await this.#cache?.stop()
+        // Who is killed has no last word.
+        if (each.how === 'killed') putSnapshotFiles(this.#directory, kept)
+        if (each.damage.kind !== 'none') damageSnapshots(this.#directory, each.damage)
         this.#pass(each)
         for (const log of each.meanwhile) await this.take(log)
-        return this.#startReader()
+        return this.#startCache()
       }
       case 'broken batch':
-        this.#change({ kind: 'set', name: each.name })
+        this.#cluster.change({ kind: 'set', name: each.name })
         this.#log.breakLast(TOPIC, partitionOf(Buffer.from(`shop/${each.name}`), this.#partitions))
         // The bridge knows nothing of it: the next change brings the key back.
-        return this.#change({ kind: 'set', name: each.name })
+        return this.#cluster.change({ kind: 'set', name: each.name })
       case 'truncate': {
         for (let partition = 0; partition < this.#partitions; partition++) {
           const records = this.#log.records(TOPIC).filter((stored) => stored.partition === partition)
@@ -204,31 +189,28 @@ class Story {
           if (each.which === 'head') this.#log.truncateBefore(TOPIC, partition, offset)
           else this.#log.loseFrom(TOPIC, partition, offset)
         }
-        return this.#startBridge()
+        return this.#cluster.startBridge()
       }
       case 'recreate':
         this.#log.delete(TOPIC)
         if (each.missing) await this.#clock.advance(120_000)
         this.#partitions = each.partitions
-        this.#stream += 1
+        this.#cluster.stream += 1
         await this.#create()
-        return this.#startBridge()
+        return this.#cluster.startBridge()
       default:
         each satisfies never
     }
   }
 
-  /** Nothing is ever shown that never was. */
-  checkVersions(): void {
-    for (const pod of this.#reader?.cache.list() ?? []) assert.ok(this.#known.has(versionOf(pod)), versionOf(pod))
-  }
-
   async finish(): Promise<void> {
-    this.#progress()
-    const expected = [...this.#cluster].map(([each, version]) => textOf(each, version)).toSorted()
-    await this.#settle(() => this.#reader?.isAt(expected) === true)
-    this.#reader?.check(expected)
-    await this.#reader?.stop()
+    this.#cluster.progress()
+    const expected = this.#cluster.texts()
+    const cache = this.#cache
+    assert.ok(cache !== undefined)
+    await this.#settle(() => cache.isIdle() && cache.isAt(expected))
+    assert.ok(cache.isAt(expected), `the cache is ${expected.join()}: ${cache.describe()}`)
+    await cache.stop()
   }
 
   async #create(): Promise<void> {
@@ -238,175 +220,31 @@ class Story {
     )
   }
 
-  /** Reads its topic, publishes what differs and says that it is complete. */
-  #startBridge(): void {
-    this.#epoch += 1
-    this.#control('fence')
-    const held = new Map<string, KubeRecord>()
-    for (const { key, value } of this.#log.records(TOPIC)) {
-      const text = key.toString()
-      if (text.startsWith('$')) continue
-      const read: KubeRecord | undefined = value === null ? undefined : JSON.parse(value.toString())
-      if (read === undefined || read.op === 'DELETED') held.delete(text)
-      else held.set(text, read)
-    }
-    for (const [key, { uid, resourceVersion }] of held) {
-      const each = key.slice('shop/'.length)
-      const now = this.#cluster.get(each)
-      if (now?.uid === uid) continue
-      this.#write(record(each, Number(resourceVersion), { op: 'DELETED', uid, finalStateUnknown: true }))
-      held.delete(key)
-    }
-    for (const [each, { uid, resourceVersion }] of this.#cluster) {
-      const before = held.get(`shop/${each}`)
-      if (before?.resourceVersion === String(resourceVersion)) continue
-      this.#write(record(each, resourceVersion, { op: before === undefined ? 'ADDED' : 'UPDATED', uid }))
-    }
-    this.#progress()
-  }
-
-  #change({ kind, name: each }: Change): void {
-    const before = this.#cluster.get(each)
-    this.#resourceVersion += 1
-    const resourceVersion = this.#resourceVersion
-    if (kind !== 'set' && before !== undefined) {
-      this.#cluster.delete(each)
-      this.#write(record(each, resourceVersion, { op: 'DELETED', uid: before.uid }))
-    }
-    if (kind === 'delete') return
-    const uid = kind === 'set' && before !== undefined ? before.uid : `uid-${resourceVersion}`
-    const version = { uid, resourceVersion }
-    this.#cluster.set(each, version)
-    this.#known.add(textOf(each, version))
-    this.#write(record(each, resourceVersion, { op: 'UPDATED', uid }))
-  }
-
-  #write(each: KubeRecord): void {
-    for (const made of toTopicRecords(entriesOf({ ...each, epoch: this.#epoch }), encode)) {
-      this.#log.inject(TOPIC, partitionOf(made.key, this.#partitions), made)
-    }
-  }
-
-  #progress(): void {
-    this.#control('progress')
-  }
-
-  #control(kind: 'fence' | 'progress'): void {
-    const partitions = this.#partitions
-    const made = progress(this.#resourceVersion, { epoch: this.#epoch, streamId: `s${this.#stream}`, partitions })
-    const stored = toControlRecord(kind === 'progress' ? made : { ...made, kind })
-    for (let partition = 0; partition < partitions; partition++) this.#log.inject(TOPIC, partition, stored)
-  }
-
   /** These changes, then days in which the broker forgets tombstones as it may. */
   #pass({ changes: made, days: passed }: { readonly changes: readonly Change[]; readonly days: number }): void {
-    for (const each of made) this.#change(each)
+    for (const each of made) this.#cluster.change(each)
     this.#clock.jump(passed * DAY_MS)
     if (passed > 7) this.#log.compact(TOPIC, { tombstones: 'drop' })
-    this.#progress()
+    this.#cluster.progress()
   }
 
-  #files(): ReadonlyMap<string, Buffer> {
-    const names = readdirSync(this.#directory).filter((each) => each.endsWith('.snapshot'))
-    return new Map(names.map((each) => [join(this.#directory, each), readFileSync(join(this.#directory, each))]))
-  }
-
-  #damage(made: Damage): void {
-    if (made.kind === 'none') return
-    for (const [path, bytes] of this.#files()) {
-      const at = Math.floor(made.share * (bytes.length - 1))
-      if (made.kind === 'flip') bytes[at] = (bytes[at] ?? 0) ^ 0x04
-      writeFileSync(path, made.kind === 'flip' ? bytes : bytes.subarray(0, at))
-    }
-  }
-
-  #startReader(): void {
-    this.#reader = new Reader(this.#log, this.#clock, this.#directory)
+  #startCache(): void {
+    const { known } = this.#cluster
+    const source = { from: this.#log, clock: this.#clock }
+    this.#cache = new ToldCache({ ...source, directory: this.#directory, intervalMs: INTERVAL_MS, known })
   }
 
   /** Lets everything go on until the cache has read all there is, or the claim holds. */
   async #settle(claim?: () => boolean): Promise<void> {
-    for (let round = 0; round < 200_000; round++) {
+    for (let round = 0; round < 20_000;) {
       await turn()
-      if (claim?.() ?? (round > 20 && this.#reader?.isIdle() === true)) return
-      // What waits before it reads again; files are read and written in real time.
-      if (round % 10 === 9) await this.#clock.advance(1_000)
+      this.#cache?.assertUnharmed()
+      if (claim?.() ?? (round > 20 && this.#cache?.isIdle() === true)) return
+      // However long a disk takes, time stands still.
+      if (awaitsFiles()) continue
+      round += 1
+      // What waits before it reads again.
+      if (round % 10 === 0) await this.#clock.advance(1_000)
     }
   }
-}
-
-class Reader {
-  readonly cache: TopicCache<Pod>
-  readonly #stop = new AbortController()
-  readonly #ended: Promise<void>
-  readonly #view = new Map<string, string>()
-  readonly #newest = new Map<string, number>()
-  readonly #mistakes: string[] = []
-
-  constructor(from: MemoryTopicLog, clock: ManualClock, directory: string) {
-    const snapshot = { directory, intervalMs: INTERVAL_MS }
-    this.cache = topicCache<Pod>({ from, cluster: 'test', resource: 'pods', clock, snapshot })
-    this.cache.addHandler(this.#handler())
-    this.#ended = this.cache.run(this.#stop.signal)
-    this.#ended.catch((error: unknown) => this.#mistakes.push(`ended with ${String(error)}`))
-  }
-
-  isIdle(): boolean {
-    const { state, offsets } = this.cache.status()
-    return state === 'Live' && offsets.toDo === 0
-  }
-
-  isAt(expected: readonly string[]): boolean {
-    const shown = this.cache.list().map(versionOf).toSorted()
-    return (
-      this.isIdle() && shown.join() === expected.join() && [...this.#view.values()].toSorted().join() === shown.join()
-    )
-  }
-
-  check(expected: readonly string[]): void {
-    assert.deepEqual(this.#mistakes, [])
-    assert.equal(this.cache.status().state, 'Live')
-    assert.deepEqual(this.cache.list().map(versionOf).toSorted(), expected, 'the cache is the cluster')
-    assert.deepEqual([...this.#view.values()].toSorted(), expected, 'the handler heard of all of it')
-  }
-
-  async stop(): Promise<void> {
-    this.#stop.abort()
-    await this.#ended
-  }
-
-  #handler(): Handler<Pod> {
-    return {
-      onAdd: (pod) => {
-        if (this.#view.has(pod.metadata.name)) this.#mistakes.push(`add of known ${versionOf(pod)}`)
-        this.#note(pod)
-      },
-      onUpdate: (before, pod) => {
-        if (this.#view.get(before.metadata.name) !== versionOf(before)) {
-          this.#mistakes.push(`update from another state than ${versionOf(before)}`)
-        }
-        this.#note(pod)
-      },
-      onDelete: (pod) => {
-        const { name: each, uid } = pod.metadata
-        if (this.#view.get(each)?.includes(uid) !== true) this.#mistakes.push(`delete of unknown ${versionOf(pod)}`)
-        this.#view.delete(each)
-      },
-    }
-  }
-
-  #note(pod: Pod): void {
-    const { name: each, resourceVersion } = pod.metadata
-    if (Number(resourceVersion) < (this.#newest.get(each) ?? 0)) this.#mistakes.push(`back to ${versionOf(pod)}`)
-    this.#newest.set(each, Number(resourceVersion))
-    this.#view.set(each, versionOf(pod))
-  }
-}
-
-function textOf(each: string, { uid, resourceVersion }: Version): string {
-  return `${each} ${uid} ${resourceVersion}`
-}
-
-function versionOf({ metadata: { name: each, uid, resourceVersion } }: Pod): string {
-  return `${each} ${uid} ${resourceVersion}`
 }

@@ -8,8 +8,8 @@ import { recordsTable } from '../../src/embedded/topic-database.ts'
 import type { TopicFiles } from '../../src/embedded/topic-files.ts'
 import { TopicStore } from '../../src/embedded/topic-store.ts'
 import { TopicView } from '../../src/embedded/topic-view.ts'
-import type { KubeRecord } from '../../src/record/record.ts'
 import { appendTo, copyAsKilled, makeTopic, type PlacedRecord } from './embedded-topic.ts'
+import { statesIn, type BridgedTopic, type Version } from './named-cluster.ts'
 
 /** Each record closes a segment, and each that is closed is worth a pass: compaction has always something to do. */
 const config = {
@@ -18,14 +18,8 @@ const config = {
   'delete.retention.ms': String(24 * 3_600_000),
 }
 
-/** Which state of an object a record tells. */
-export interface Version {
-  readonly uid: string
-  readonly resourceVersion: number
-}
-
 /** A topic in a directory with the one who writes it, on this thread. */
-export class WrittenTopic {
+export class WrittenTopic implements BridgedTopic {
   readonly partitions: number
   readonly #files: TopicFiles
   readonly #clock: Clock
@@ -112,17 +106,8 @@ export class WrittenTopic {
   states(): Map<string, Version> {
     this.flush()
     using view = new TopicView(this.#files)
-    const states = new Map<string, Version>()
-    for (let partition = 0; partition < view.partitions; partition++) {
-      for (const { key, value } of view.read({ partition, from: 0, until: Infinity }).records) {
-        const text = key.toString()
-        if (text.startsWith('$')) continue
-        const read: KubeRecord | undefined = value === null ? undefined : JSON.parse(value.toString())
-        if (read === undefined || read.op === 'DELETED') states.delete(text)
-        else states.set(text, { uid: read.uid, resourceVersion: Number(read.resourceVersion) })
-      }
-    }
-    return states
+    const partitions = Array.from({ length: view.partitions }, (_, partition) => partition)
+    return statesIn(partitions.flatMap((partition) => view.read({ partition, from: 0, until: Infinity }).records))
   }
 
   #open(): TopicStore {

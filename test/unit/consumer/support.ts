@@ -15,6 +15,7 @@ import { MemoryTopicLog } from '../../../src/testing/memory-topic.ts'
 import { partitionOf } from '../../../src/topic/partition.ts'
 import { topicSpec } from '../../../src/topic/plan.ts'
 import type { ReadBatch, ReadOptions, TopicLog, TopicReader, TopicRecord } from '../../../src/topic/port.ts'
+import { awaitsFiles } from '../../property/file-requests.ts'
 
 export const TOPIC = 'kubedelta.test.pods'
 
@@ -202,9 +203,11 @@ export class RunningCache {
 
   /** Waits, turn by turn of the event loop, until the claim holds. */
   async until(claim: () => boolean, what: string): Promise<void> {
-    for (let turns = 0; turns < 10_000; turns++) {
+    for (let turns = 0; turns < 10_000;) {
       if (claim()) return
       await turn()
+      // However long a disk takes.
+      if (!awaitsFiles()) turns++
     }
     assert.fail(`never came true: ${what}; held ${this.held().join(' ')}; heard ${this.heard.join(', ')}`)
   }

@@ -205,6 +205,32 @@ describe('a log that is no longer what was read', () => {
     await running.stop()
   })
 
+  test('is shown as old as it is while another one is on its way', async () => {
+    const { topic, running } = await liveCache(['a'])
+    topic.raw('shop/a', Buffer.from('{broken'))
+    await running.until(() => running.cache.status().degraded.size === 1, 'degraded')
+    const before = running.cache.status()
+    topic.log.delete(TOPIC)
+    await topic.create()
+    topic.write(record('x', 8))
+    topic.control(progress(8, { streamId: 'other', synced: false }))
+    await readAgain(topic)
+    const { state, asOf, resourceVersion, contactAt, staleMs, degraded } = running.cache.status()
+    assert.deepEqual([...degraded.keys()], ['shop/a'])
+    assert.deepEqual(
+      [state, asOf, resourceVersion, contactAt],
+      ['CatchingUp', before.asOf, before.resourceVersion, before.contactAt],
+    )
+    assert.ok((staleMs ?? 0) >= 8_000)
+    topic.control(progress(9, { streamId: 'other' }))
+    await running.until(() => running.held().join() === 'x@8', 'the new content')
+    const after = running.cache.status()
+    assert.deepEqual([after.state, after.asOf, after.resourceVersion], ['Live', 9_000, '9'])
+    assert.equal(after.degraded.size, 0)
+    assert.ok((after.staleMs ?? Infinity) < 8_000)
+    await running.stop()
+  })
+
   test('is noticed though nothing is read', async () => {
     const topic = await new TopicHarness().create()
     topic.control(progress(1))
