@@ -55,6 +55,7 @@ export { createLogger } from './base/log.ts'
 export type { Logger, LogOptions } from './base/log.ts'
 export { createMetrics } from './base/metrics.ts'
 export type { Metrics } from './base/metrics.ts'
+export type { KafkaSasl, KafkaSecurity, KafkaTls } from './kafka/security.ts'
 
 // For those who bring their own log of topics, or their own clock.
 export { connect } from './connect/connect.ts'
