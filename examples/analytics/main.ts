@@ -9,12 +9,17 @@ const { values, positionals: resources } = parseArgs({
   allowPositionals: true,
   options: {
     from: { type: 'string', default: 'kafka://localhost:9092' },
-    cluster: { type: 'string', default: 'dev' },
+    cluster: { type: 'string' },
     db: { type: 'string', default: 'kubedelta.db' },
     'until-end': { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
   },
 })
+
+if (resources.length === 0 && !values.report) {
+  process.stderr.write('analytics: wanted the resources to keep, such as pods deployments.apps, or --report\n')
+  process.exit(2)
+}
 
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
@@ -39,7 +44,8 @@ try {
 
 /** Follows one topic from where the database is. */
 async function keep(store: AnalyticsStore, from: TopicLog, resource: string): Promise<void> {
-  const { cluster, 'until-end': untilEnd } = values
+  // As the library names topics where nothing else is said: of a directory the cluster is `kubernetes`.
+  const { cluster = values.from.startsWith('file:') ? 'kubernetes' : 'dev', 'until-end': untilEnd } = values
   const positions = store.positions(`kubedelta.${cluster}.${resource}`)
   const source = { from, cluster, resource, untilEnd, signal: stopping.signal }
   let isLive = false

@@ -8,12 +8,17 @@ const { values, positionals: resources } = parseArgs({
   allowPositionals: true,
   options: {
     from: { type: 'string', default: 'kafka://localhost:9092' },
-    cluster: { type: 'string', default: 'dev' },
+    cluster: { type: 'string' },
     output: { type: 'string', short: 'o', default: 'text' },
     'from-beginning': { type: 'boolean', default: false },
     'until-end': { type: 'boolean', default: false },
   },
 })
+
+if (resources.length === 0) {
+  process.stderr.write('audit: wanted the resources to follow, such as deployments.apps configmaps\n')
+  process.exit(2)
+}
 
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
@@ -35,7 +40,9 @@ try {
 
 /** Follows one topic. What stood there at the start is where changes begin, unless the past is asked for. */
 async function audit(from: TopicLog, resource: string): Promise<void> {
-  const { cluster, 'from-beginning': withPast, 'until-end': untilEnd } = values
+  const { 'from-beginning': withPast, 'until-end': untilEnd } = values
+  // As the library names topics where nothing else is said: of a directory the cluster is `kubernetes`.
+  const { cluster = values.from.startsWith('file:') ? 'kubernetes' : 'dev' } = values
   const states = new States(resource)
   let isTold = withPast
   for await (const batch of topicRecords<AuditedObject>({

@@ -11,7 +11,7 @@ import { projected, type Pod } from './pod.ts'
 const { values } = parseArgs({
   options: {
     from: { type: 'string', default: 'kafka://localhost:9092' },
-    cluster: { type: 'string', default: 'dev' },
+    cluster: { type: 'string' },
     directory: { type: 'string', default: 'cache' },
     port: { type: 'string', default: '8080' },
   },
@@ -23,7 +23,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 const metrics = createMetrics()
 const pods = topicCache<Pod>({
   from: values.from,
-  cluster: values.cluster,
+  ...(values.cluster !== undefined && { cluster: values.cluster }),
   resource: 'pods',
   indexers: { node: ({ spec }) => [spec?.nodeName ?? ''] },
   transform: projected,

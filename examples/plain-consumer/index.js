@@ -24,9 +24,9 @@ await consumer.run({
 })
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void consumer.disconnect())
 
-/** JSON as it is; Avro behind the 10 bytes of a single-object frame, with the object as JSON text. */
+/** JSON as it is; Avro behind the 5 bytes of a registry's frame or the 10 of a single-object one, with the object as JSON text. */
 function decode(value) {
   if (value[0] === 0x7b) return JSON.parse(value)
-  const fields = record.fromBuffer(value.subarray(10))
+  const fields = record.fromBuffer(value.subarray(value[0] === 0 ? 5 : 10))
   return { ...fields, object: JSON.parse(fields.object ?? 'null') }
 }

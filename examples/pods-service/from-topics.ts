@@ -3,5 +3,6 @@
 import { topicCache } from 'kubedelta/consumer'
 import { servePods } from './service.ts'
 
-const { FROM: from = 'kafka://localhost:9092', CLUSTER: cluster = 'dev' } = process.env
-await servePods((resource, options) => topicCache({ from, cluster, resource, ...options }))
+const { FROM: from = 'kafka://localhost:9092', CLUSTER: cluster } = process.env
+const source = { from, ...(cluster !== undefined && { cluster }) }
+await servePods((resource, options) => topicCache({ ...source, resource, ...options }))
