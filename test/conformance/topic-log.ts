@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { hasCode } from '../../src/base/errors.ts'
-import { readRecord } from '../../src/topic/read-record.ts'
 import { partitionOf } from '../../src/topic/partition.ts'
 import type { Compression, RecordGroup, TopicLog } from '../../src/topic/port.ts'
 import {
@@ -17,6 +16,7 @@ import {
   record,
   storySignal,
 } from './log-content.ts'
+import { readRecord } from './read-record.ts'
 
 export interface ConformanceOptions {
   /** Says which adapter and how it is reached. */

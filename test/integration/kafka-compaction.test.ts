@@ -7,9 +7,8 @@ import { decodeBatch, splitBatches } from '../../src/kafka/batch-decode.ts'
 import { Cluster } from '../../src/kafka/cluster.ts'
 import { openKafkaLog } from '../../src/kafka/kafka-log.ts'
 import { fetchRequest } from '../../src/kafka/protocol/fetch.ts'
-import { systemClock } from '../../src/base/clock.ts'
 import { silentLogger } from '../../src/base/log.ts'
-import { readRecord } from '../../src/topic/read-record.ts'
+import { readRecord } from '../conformance/read-record.ts'
 import type { TopicLog } from '../../src/topic/port.ts'
 import { freshTopic, readAll, readValues, record, STORY_MS, storySignal } from '../conformance/log-content.ts'
 import { startKafka, type KafkaCluster } from '../support/kafka.ts'
@@ -61,7 +60,6 @@ async function overwritten(
 async function compacted(topic: string, records: number): Promise<void> {
   await ready(async () => assert.equal((await readAll(log, topic)).length, records), {
     what: `compaction of ${topic}`,
-    timeoutMs: 60_000,
   })
 }
 
@@ -128,7 +126,6 @@ async function rawBatches(topic: string): Promise<ReturnType<typeof splitBatches
     connectTimeoutMs: 10_000,
     requestTimeoutMs: 10_000,
     log: silentLogger,
-    clock: systemClock,
   })
   const leader = await cluster.leader(topic, 0)
   const limits = { maxWaitMs: 100, maxBytes: 4_194_304, maxBytesPerPartition: 4_194_304 }

@@ -1,9 +1,9 @@
 // Reads one record whose position is known.
 
-import { hasCode } from '../base/errors.ts'
-import type { StoredRecord, TopicReader } from './port.ts'
+import { hasCode } from '../../src/base/errors.ts'
+import type { StoredRecord, TopicReader } from '../../src/topic/port.ts'
 
-export interface RecordPosition {
+interface RecordPosition {
   readonly topic: string
   readonly partition: number
   /** Below the partition's end: a read beyond it waits for the record to come. */
