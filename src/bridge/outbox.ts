@@ -2,6 +2,7 @@
 
 import { abortable } from '../base/abort.ts'
 import { KubedeltaError } from '../base/errors.ts'
+import { noSuchPartition } from '../topic/check-append.ts'
 import type { Appended, RecordGroup, TopicWriter, WriterStatus } from '../topic/port.ts'
 import { PartitionOutbox, type Change, type ChangeOutcome, type OutboxOptions } from './partition-outbox.ts'
 
@@ -67,8 +68,6 @@ export class Outbox implements TopicWriter {
   #at(partition: number): PartitionOutbox {
     const found = this.#partitions[partition]
     if (found !== undefined) return found
-    throw new RangeError(
-      `Cannot append to topic ${this.topic}: 'partition' must be 0 to ${this.partitions - 1}: current value is ${partition}`,
-    )
+    throw noSuchPartition(this, partition)
   }
 }

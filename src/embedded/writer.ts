@@ -4,6 +4,7 @@ import { abortable } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import { fromUnknown, KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
+import { checkGroup, noSuchPartition } from '../topic/check-append.ts'
 import type { Appended, RecordGroup, TopicRecord, TopicWriter, WriterStatus } from '../topic/port.ts'
 import type { CommitLine, CommitThread } from './commit-thread.ts'
 import type { WriterNews } from './messages.ts'
@@ -97,16 +98,8 @@ export class EmbeddedWriter implements TopicWriter {
 
   append(partition: number, group: RecordGroup): Promise<Appended> {
     const baseOffset = this.#ends[partition]
-    if (baseOffset === undefined) {
-      throw new RangeError(
-        `Cannot append to topic ${this.topic}: 'partition' must be 0 to ${this.partitions - 1}: current value is ${partition}`,
-      )
-    }
-    if (group.records.length === 0) {
-      throw new RangeError(
-        `Cannot append to topic ${this.topic}: 'records' must hold at least one: current value is empty`,
-      )
-    }
+    if (baseOffset === undefined) throw noSuchPartition(this, partition)
+    checkGroup(this, group)
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     try {
       const { records, bytes } = this.#fitting(group)

@@ -2,6 +2,7 @@
 
 import type { Clock } from '../base/clock.ts'
 import { KubedeltaError } from '../base/errors.ts'
+import type { Logger } from '../base/log.ts'
 import type { TopicAdmin, TopicDescription, TopicSpec } from '../topic/port.ts'
 import type { Cluster } from './cluster.ts'
 import { brokerError, ERROR, refused } from './error-codes.ts'
@@ -15,6 +16,8 @@ export interface KafkaAdminOptions {
   readonly clock: Clock
   /** How long a question is repeated while no broker answers it. */
   readonly operationTimeoutMs: number
+  /** Told when that takes long. */
+  readonly log: Logger
 }
 
 /** Every call retries what may pass within `operationTimeoutMs` and then fails with the last reason. */
@@ -55,11 +58,10 @@ export class KafkaAdmin implements TopicAdmin {
       const { errorCode, message } = await this.#cluster.sendController(createTopicRequest(spec, CREATE_TIMEOUT_MS))
       if (errorCode === ERROR.none) return 'created' as const
       if (errorCode === ERROR.topicAlreadyExists) return 'exists' as const
-      const hint = brokerError(errorCode).code === 'forbidden' ? `allow Create on topic ${spec.topic}` : undefined
       throw refused(`create topic ${spec.topic}`, errorCode, {
         message,
+        permission: `Create on topic ${spec.topic}`,
         fields: { topic: spec.topic },
-        ...(hint === undefined ? {} : { hint }),
       })
     })
     await this.#standing(spec.topic, signal)
@@ -78,8 +80,9 @@ export class KafkaAdmin implements TopicAdmin {
       )
       const offsets = new Map<number, number>()
       for (const { partition, errorCode, offset } of answers.flat()) {
-        if (errorCode !== ERROR.none)
+        if (errorCode !== ERROR.none) {
           throw refused(`read the offsets of topic ${topic}`, errorCode, { fields: { topic, partition } })
+        }
         offsets.set(partition, offset)
       }
       return offsets
@@ -92,11 +95,10 @@ export class KafkaAdmin implements TopicAdmin {
   async #config(topic: string): Promise<ReadonlyMap<string, string>> {
     const { errorCode, message, config } = await this.#cluster.sendAny(describeTopicConfigRequest(topic))
     if (errorCode === ERROR.none) return config
-    const hint = brokerError(errorCode).code === 'forbidden' ? `allow DescribeConfigs on topic ${topic}` : undefined
     throw refused(`read the configuration of topic ${topic}`, errorCode, {
       message,
+      permission: `DescribeConfigs on topic ${topic}`,
       fields: { topic },
-      ...(hint === undefined ? {} : { hint }),
     })
   }
 
@@ -113,8 +115,8 @@ export class KafkaAdmin implements TopicAdmin {
   }
 
   async #retrying<T>(action: string, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
-    const { clock, operationTimeoutMs } = this.#options
-    return retrying(attempt, { action, clock, signal, timeoutMs: operationTimeoutMs })
+    const { clock, operationTimeoutMs, log } = this.#options
+    return retrying(attempt, { action, clock, signal, timeoutMs: operationTimeoutMs, log })
   }
 }
 

@@ -1,25 +1,11 @@
 // Knows the brokers of a cluster and who leads what, and sends requests to them.
 
-import type { Clock } from '../base/clock.ts'
 import { KubedeltaError } from '../base/errors.ts'
-import type { Logger } from '../base/log.ts'
 import { brokerError, ERROR, refused } from './error-codes.ts'
-import { openKafkajs, type KafkajsDoor } from './kafkajs-door.ts'
+import { openKafkajs, type DoorOptions, type KafkajsDoor } from './kafkajs-door.ts'
 import { Link } from './link.ts'
 import type { KafkaRequest } from './protocol/api.ts'
 import { metadataRequest, type ClusterMetadata, type TopicMetadata } from './protocol/metadata.ts'
-import type { KafkaSecurity } from './security.ts'
-
-export interface ClusterOptions {
-  /** Brokers to begin with, each `HOST:PORT`; the others are learned. */
-  readonly brokers: readonly string[]
-  readonly clientId: string
-  readonly security: KafkaSecurity
-  readonly connectTimeoutMs: number
-  readonly requestTimeoutMs: number
-  readonly log: Logger
-  readonly clock: Clock
-}
 
 /**
  * Connections to the brokers of one cluster, one to each, made when first needed.
@@ -28,7 +14,7 @@ export interface ClusterOptions {
  * - Requests to one broker are sent in the order of the calls and answered in that order.
  */
 export class Cluster implements AsyncDisposable {
-  readonly #options: ClusterOptions
+  readonly #options: DoorOptions
   readonly #door: KafkajsDoor
   /** Address -> its connection, present from the attempt to open it until it breaks. */
   readonly #links = new Map<string, { readonly opening: Promise<Link>; link?: Link }>()
@@ -40,8 +26,11 @@ export class Cluster implements AsyncDisposable {
   #rotation = 0
   #closed = false
 
-  /** @throws KubedeltaError `unsupported` when the installed kafkajs is not the one that is needed */
-  constructor(options: ClusterOptions) {
+  /**
+   * @param options `brokers` are those to begin with; the others are learned
+   * @throws KubedeltaError `unsupported` when the installed kafkajs is not the one that is needed
+   */
+  constructor(options: DoorOptions) {
     this.#options = options
     this.#door = openKafkajs(options)
   }
@@ -158,7 +147,11 @@ export class Cluster implements AsyncDisposable {
     const found = metadata.topics.find((each) => each.topic === topic)
     const errorCode = found?.errorCode ?? ERROR.unknownTopicOrPartition
     if (found === undefined || (errorCode !== 0 && !isPassing(errorCode))) {
-      throw refused(`use topic ${topic}`, errorCode, { fields: { topic }, ...hintFor(errorCode, topic) })
+      throw refused(`use topic ${topic}`, errorCode, {
+        fields: { topic },
+        permission: `Describe on topic ${topic}`,
+        hint: brokerError(errorCode).code === 'topic-missing' ? 'create it or correct its name' : undefined,
+      })
     }
     return found
   }
@@ -207,11 +200,4 @@ export function splitAddress(address: string): [host: string, port: number] {
 function isPassing(errorCode: number): boolean {
   const { code, again } = brokerError(errorCode)
   return again && code === 'unreachable'
-}
-
-function hintFor(errorCode: number, topic: string): { hint?: string } {
-  const { code } = brokerError(errorCode)
-  if (code === 'topic-missing') return { hint: 'create it or correct its name' }
-  if (code === 'forbidden') return { hint: `allow Describe on topic ${topic}` }
-  return {}
 }

@@ -34,17 +34,25 @@ export function brokerError(errorCode: number): BrokerError {
   return BROKER_ERRORS.get(errorCode) ?? { name: `error code ${errorCode}`, code: 'rejected', again: false }
 }
 
+/** What is known of a refusal beside its code. */
+export interface RefusalFacts {
+  /** What the broker says about it. */
+  readonly message?: string | null
+  /** The permission without which the operation is forbidden: `Write on topic x`. */
+  readonly permission?: string
+  /** The way out where it is not forbidden. */
+  readonly hint?: string | undefined
+  readonly fields?: ErrorFields
+}
+
 /** The error of an operation that a broker refused. */
-export function refused(
-  action: string,
-  errorCode: number,
-  options: { readonly message?: string | null; readonly hint?: string; readonly fields?: ErrorFields } = {},
-): KubedeltaError {
+export function refused(action: string, errorCode: number, facts: RefusalFacts = {}): KubedeltaError {
   const { name, code } = brokerError(errorCode)
-  const detail = options.message ? `: ${options.message}` : ''
-  const hint = options.hint === undefined ? '' : `: ${options.hint}`
-  return new KubedeltaError(code, `Cannot ${action}: the broker answered ${name}${detail}${hint}`, {
-    fields: { kafkaError: name, ...options.fields },
+  const { message, permission, fields } = facts
+  const hint = code === 'forbidden' && permission !== undefined ? `allow ${permission}` : facts.hint
+  const parts = [`Cannot ${action}`, `the broker answered ${name}`, message || undefined, hint]
+  return new KubedeltaError(code, parts.filter((part) => part !== undefined).join(': '), {
+    fields: { kafkaError: name, ...fields },
   })
 }
 

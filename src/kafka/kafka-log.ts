@@ -58,6 +58,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<TopicLog> 
       clock: settings.clock,
       signal: settings.signal,
       timeoutMs: settings.startupTimeoutMs,
+      log: settings.log,
     })
     return new KafkaLog(cluster, settings)
   } catch (error) {
@@ -94,7 +95,8 @@ class KafkaLog implements TopicLog {
   constructor(cluster: Cluster, settings: Settings) {
     this.#cluster = cluster
     this.#settings = settings
-    this.admin = new KafkaAdmin({ cluster, clock: settings.clock, operationTimeoutMs: settings.startupTimeoutMs })
+    const { clock, log, startupTimeoutMs } = settings
+    this.admin = new KafkaAdmin({ cluster, clock, log, operationTimeoutMs: startupTimeoutMs })
   }
 
   async openWriter(options: WriterOptions): Promise<TopicWriter> {
@@ -116,6 +118,7 @@ class KafkaLog implements TopicLog {
       clock,
       signal,
       timeoutMs: startupTimeoutMs,
+      log,
     })
     const endOffsets = await this.admin.offsets(topic, 'latest', signal)
     const writer = new KafkaWriter({
@@ -158,21 +161,14 @@ class KafkaLog implements TopicLog {
 /** Kafka's own default: https://kafka.apache.org/documentation/#topicconfigs_max.message.bytes */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 
-function openCluster({
-  brokers,
-  clientId,
-  security,
-  connectTimeoutMs,
-  requestTimeoutMs,
-  log,
-  clock,
-}: Settings): Cluster {
-  return new Cluster({ brokers, clientId, security, connectTimeoutMs, requestTimeoutMs, log, clock })
+function openCluster({ brokers, clientId, security, connectTimeoutMs, requestTimeoutMs, log }: Settings): Cluster {
+  return new Cluster({ brokers, clientId, security, connectTimeoutMs, requestTimeoutMs, log })
 }
 
 function checkSettings({ brokers, requestTimeoutMs, renewalIntervalMs }: Settings): void {
-  if (brokers.length === 0)
+  if (brokers.length === 0) {
     throw new TypeError("Cannot open Kafka: 'brokers' must name at least one: current value is empty")
+  }
   if (!(requestTimeoutMs >= 2_000)) {
     throw new RangeError(`Cannot open Kafka: 'requestTimeoutMs' must be >= 2000: current value is ${requestTimeoutMs}`)
   }

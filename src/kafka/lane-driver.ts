@@ -27,7 +27,7 @@ interface Batch extends PreparedBatch {
 const PROOF_MS = 30_000
 
 /** One partition's FIFO, driven. */
-export class Lane {
+export class LaneDriver {
   readonly #options: LaneOptions
   readonly #batcher: Batcher
   readonly #outstanding = new Outstanding()

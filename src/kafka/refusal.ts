@@ -34,16 +34,13 @@ export function appendRefused(topic: string, partition: number, answer: ProduceA
   return refused(`append to topic ${topic}`, errorCode, {
     message,
     fields: { topic, partition },
-    ...wayOut(topic, errorCode),
+    permission: `Write on topic ${topic}`,
+    hint: wayOut(topic, errorCode),
   })
 }
 
-function wayOut(topic: string, errorCode: number): { readonly hint?: string } {
-  const { code } = brokerError(errorCode)
-  if (code === 'fenced') return { hint: 'another writer has taken over the topic' }
-  if (code === 'forbidden') return { hint: `allow Write on topic ${topic}` }
-  if (errorCode !== ERROR.invalidTimestamp) return {}
-  return {
-    hint: `set the clock of this machine and those of the brokers alike, or raise message.timestamp.before.max.ms and message.timestamp.after.max.ms of topic ${topic}`,
-  }
+function wayOut(topic: string, errorCode: number): string | undefined {
+  if (brokerError(errorCode).code === 'fenced') return 'another writer has taken over the topic'
+  if (errorCode !== ERROR.invalidTimestamp) return undefined
+  return `set the clock of this machine and those of the brokers alike, or raise message.timestamp.before.max.ms and message.timestamp.after.max.ms of topic ${topic}`
 }

@@ -4,9 +4,10 @@ import { abortable } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import { fromUnknown, KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
+import { checkGroup, noSuchPartition } from '../topic/check-append.ts'
 import type { Appended, Compression, RecordGroup, TopicWriter, WriterStatus } from '../topic/port.ts'
 import type { Cluster } from './cluster.ts'
-import { Lane } from './lane-driver.ts'
+import { LaneDriver } from './lane-driver.ts'
 import { takeProducerId } from './producer-id.ts'
 import type { ProducerIdentity } from './protocol/init-producer-id.ts'
 import { findLanded } from './tail.ts'
@@ -48,7 +49,7 @@ export class KafkaWriter implements TopicWriter {
   readonly topic: string
   readonly partitions: number
   readonly #options: KafkaWriterOptions
-  readonly #lanes: readonly Lane[]
+  readonly #lanes: readonly LaneDriver[]
   readonly #life = new AbortController()
   readonly #trouble: Trouble
   #identity: ProducerIdentity
@@ -79,16 +80,8 @@ export class KafkaWriter implements TopicWriter {
 
   append(partition: number, group: RecordGroup): Promise<Appended> {
     const lane = this.#lanes[partition]
-    if (lane === undefined) {
-      throw new RangeError(
-        `Cannot append to topic ${this.topic}: 'partition' must be 0 to ${this.partitions - 1}: current value is ${partition}`,
-      )
-    }
-    if (group.records.length === 0) {
-      throw new RangeError(
-        `Cannot append to topic ${this.topic}: 'records' must hold at least one: current value is empty`,
-      )
-    }
+    if (lane === undefined) throw noSuchPartition(this, partition)
+    checkGroup(this, group)
     // After a long stop of this process the lanes would send before the timer comes to it.
     this.#renewIfDue()
     return lane.append(group)
@@ -128,9 +121,9 @@ export class KafkaWriter implements TopicWriter {
     this.#fail(new KubedeltaError('aborted', `Cannot append to topic ${this.topic}: the writer is closed`))
   }
 
-  #lane(partition: number): Lane {
+  #lane(partition: number): LaneDriver {
     const { endOffsets } = this.#options
-    return new Lane({
+    return new LaneDriver({
       ...this.#options,
       partition,
       endOffset: endOffsets.get(partition) ?? 0,
@@ -191,7 +184,7 @@ export class KafkaWriter implements TopicWriter {
     this.#identityAtMs = clock.now()
   }
 
-  async #landed(lane: Lane, former: ProducerIdentity): Promise<ReadonlyMap<number, number>> {
+  async #landed(lane: LaneDriver, former: ProducerIdentity): Promise<ReadonlyMap<number, number>> {
     const sent = lane.sent()
     if (sent.length === 0) return new Map()
     const { cluster } = this.#options

@@ -22,7 +22,6 @@ test('an outage of six minutes in the middle of reopening is no reason for a res
     connectTimeoutMs: 2_000,
     requestTimeoutMs: 2_000,
     log: silentLogger,
-    clock,
   })
   await using writer = new KafkaWriter({
     topic: 'topic',
