@@ -82,6 +82,12 @@ test('every folder of src has its row in the table', () => {
   )
 })
 
+test('every folder of src has its line in src/README.md', () => {
+  const readme = readFileSync(join(src, 'README.md'), 'utf8')
+  const named = [...readme.matchAll(/^\| `([a-z]+)` /gm)].map(([, folder = '']) => folder)
+  assert.deepEqual(named.toSorted(), Object.keys(table).toSorted())
+})
+
 test('folders import only what the table allows', () => {
   const wrong = inner.filter(({ from, to }) => {
     const allowed = table[folderOf(from)]
