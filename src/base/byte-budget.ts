@@ -1,4 +1,4 @@
-// Bounds the bytes that a process buffers; who asks for more waits, which holds back its socket.
+// Bounds the bytes that a process buffers: whoever asks for more than is free waits, and so holds back its socket.
 
 /** Bytes that one holder takes and gives back. */
 export interface Bytes {
@@ -31,10 +31,10 @@ export interface ByteShare extends Bytes, Disposable {
 export class ByteBudget implements Bytes {
   /** Bytes that may be held at once. */
   readonly limit: number
-  // Asked first, granted first: one who waits is overtaken only by those who need nothing of what it waits for.
+  // In the order of the calls. A waiter is overtaken only by those who need nothing of what it waits for: their own guarantee is enough.
   #waiting: Waiter[] = []
   readonly #shares = new Set<Holder>()
-  // Who takes without a share: has no guarantee.
+  // What is taken without a share: nothing of it is guaranteed.
   readonly #own: Holder = { used: 0, isLeaving: false }
 
   constructor(limit: number) {
@@ -59,7 +59,7 @@ export class ByteBudget implements Bytes {
     this.#release(this.#own, bytes)
   }
 
-  /** One more share; with each, what is guaranteed to the others becomes less. */
+  /** Adds a share; the guarantee of all the others becomes smaller. */
   share(): ByteShare {
     const holder: Holder = { used: 0, isLeaving: false }
     this.#shares.add(holder)
@@ -79,6 +79,7 @@ export class ByteBudget implements Bytes {
 
   #tryAcquire(holder: Holder, bytes: number): boolean {
     const needsCommon = this.#needsCommon(holder, bytes)
+    // Behind its own waiters always, and behind everybody's where it would take common bytes.
     const isBehind = this.#waiting.some((waiter) => waiter.holder === holder || needsCommon)
     if (isBehind || !this.#fits(holder, bytes)) return false
     holder.used += bytes
@@ -133,7 +134,7 @@ export class ByteBudget implements Bytes {
   #fits(holder: Holder, bytes: number): boolean {
     const othersCommon = this.#sum((other) => (other === holder ? 0 : this.#beyond(other, 0)))
     if (holder.used === 0 && othersCommon === 0) return true
-    // Where guarantees have just become less, what was granted before may be over what is common now.
+    // A new share makes the guarantees of the others smaller: what they were granted before may then be more than what is common.
     if (this.used + bytes > this.limit) return false
     const common = this.limit - this.#shares.size * this.#guarantee
     return !this.#needsCommon(holder, bytes) || othersCommon + this.#beyond(holder, bytes) <= common
@@ -143,7 +144,7 @@ export class ByteBudget implements Bytes {
     return this.#beyond(holder, bytes) > 0
   }
 
-  /** What of its bytes, and of so many more, the holder's guarantee does not cover. */
+  /** How many common bytes the holder would have with `more` bytes: those that its guarantee does not cover. */
   #beyond(holder: Holder, more: number): number {
     return Math.max(0, holder.used + more - (holder === this.#own ? 0 : this.#guarantee))
   }
@@ -161,7 +162,7 @@ export class ByteBudget implements Bytes {
 
 interface Holder {
   used: number
-  /** Whether it is to go once it holds nothing. */
+  /** Its share was disposed of: it is removed as soon as it holds nothing. */
   isLeaving: boolean
 }
 

@@ -32,7 +32,7 @@ export class RunGroup {
 
   /**
    * Resolves when the signal has aborted and all have ended.
-   * @throws the first failure, then
+   * @throws the first failure, once all have ended
    */
   async join(): Promise<void> {
     await aborted(this.#signal)

@@ -30,8 +30,8 @@ export interface StorageUsage {
  */
 export interface ObjectStorage<T> {
   /**
-   * Keeps a state and returns its slot. The entry's bytes, unless it has `room`, may be overwritten once this returns; its object, where it has no bytes, is
-   * kept as it is.
+   * Keeps a state and returns its slot. The entry's bytes, unless it has `room`, may be overwritten once this returns; its object, where it
+   * has no bytes, is kept as it is.
    *
    * @param key equal to the entry's, and kept in its place: one text for all states of an object
    * @throws KubedeltaError `corrupt` where the bytes are parsed here and do not parse; nothing is kept then

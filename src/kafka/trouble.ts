@@ -16,6 +16,7 @@ export interface TroubleOptions {
   readonly missingTopicGraceMs: number
 }
 
+/** What may go wrong again and again with one thing: reading a topic, appending to a partition. */
 export class Trouble {
   readonly #options: TroubleOptions
   readonly #backoff: Backoff
@@ -42,6 +43,7 @@ export class Trouble {
     if (this.#lasting) await this.#options.clock.sleep(this.#backoff.delay(), signal)
   }
 
+  /** Notes a success: the next failure is news again. */
   over(): void {
     if (!this.#lasting) return
     const { log, fields, messages } = this.#options

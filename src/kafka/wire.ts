@@ -149,8 +149,9 @@ export class WireReader {
       const byte = this.int8()
       value |= (byte & 0x7f) << shift
       if (byte >= 0) return value >>> 0
-      if (shift >= 28)
+      if (shift >= 28) {
         throw new RangeError('Cannot read unsigned varint: wanted at most 5 bytes: current one is longer')
+      }
     }
   }
 

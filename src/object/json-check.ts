@@ -76,7 +76,7 @@ export function isCompactObject(bytes: Uint8Array, start: number, end: number): 
   }
 }
 
-// Behind the bytes stands nothing that JSON could go on with: what reads too far ends elsewhere than at `end`.
+// `end` is not looked at for each byte: a value that is read past it does not end there, and is refused for that.
 
 // Used and left within one call: nothing of them outlives that.
 const scan = new JsonScan()

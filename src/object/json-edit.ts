@@ -23,8 +23,9 @@ export function replaceValues(bytes: Buffer, decide: DecideEdit): Buffer {
   checkJson(bytes)
   const start = skipWhitespace(bytes, 0)
   const type = typeAt(bytes, start)
-  if (type !== 'object')
+  if (type !== 'object') {
     throw new KubedeltaError('corrupt', `Cannot edit JSON: wanted an object: current type is ${type}`)
+  }
   const cuts = [...cutsOf(bytes, start, [], decide)]
   if (cuts.length === 0) return bytes
   return paste(bytes, cuts)

@@ -17,16 +17,16 @@ interface PartitionContact {
 /**
  * The contact of a reading with its log.
  *
- * A partition has been read up to a moment when its position reaches the end that the log had then, whenever that happens: a process that
- * was stopped, or that a handler held back, finds its contact old, and one that reads a silent log finds it new. The moment is noted
- * before the log is asked. By the wall clock, since a monotonic one stands still while a computer sleeps.
+ * A partition has been read up to a moment once its position has reached the end that the log had at that moment. So the contact of a
+ * process that was stopped, or that a handler holds back, is old, and that of one that reads a silent log is new. The moment is noted
+ * before the log is asked for its end, and by the wall clock: a monotonic one stands still while a computer sleeps.
  */
 export class Contact {
   readonly #partitions: Map<number, PartitionContact>
 
   /**
    * @param from partition -> position
-   * @param atMs what compaction removes later than this the reading still meets
+   * @param atMs the moment up to which nothing is missing at the start, because a snapshot holds it or the reading will come to it
    */
   constructor(from: ReadonlyMap<number, number>, atMs: number) {
     this.#partitions = new Map([...from].map(([partition, position]) => [partition, { position, atMs, waiting: [] }]))

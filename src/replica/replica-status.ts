@@ -53,8 +53,8 @@ export interface StatusSource {
 }
 
 /**
- * The status of a replica: how far the reading is that is under way, and as of when the content is that can be seen. Before anything can
- * be seen, as of when that will be which has been read.
+ * The status of a replica: how far the reading under way has come, and how old the content is that can be seen. While nothing can be seen
+ * yet, the latter is told of what has been read so far.
  */
 export function replicaStatus({ reading, shown, brokenBatches, nowMs }: StatusSource): ReplicaStatus {
   if (reading === undefined) return NOTHING

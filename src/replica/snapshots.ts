@@ -175,7 +175,7 @@ export class Snapshots<T> {
     const { records } = attempt
     const { caughtUpAtMs } = header
     const held = rowsOf(writer.entries(), [...attempt.intake.degraded.entries()])
-    // Now, not when the file is open: the first one read fixes the others, and later states do not belong to these positions.
+    // The cache's content is fixed when its first entry is read: now, since what changes until the file is open belongs to later positions.
     const first = held.next()
     const beganAtMs = clock.now()
     try {
@@ -192,7 +192,7 @@ export class Snapshots<T> {
       const error = fromUnknown(caught, 'Cannot write snapshot')
       log.error('snapshot cannot be written, the cache goes on without', { topic, path: this.#place.path, error })
     } finally {
-      // Where the writing ended early the cache would keep for it what is replaced and deleted from then on.
+      // A writing that ended early would otherwise have the cache keep for it whatever is replaced and deleted from then on.
       held.return()
     }
   }

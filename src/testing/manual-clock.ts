@@ -31,7 +31,7 @@ export class ManualClock implements Clock {
     return this.#nowMs
   }
 
-  /** Who sleeps now. */
+  /** How many sleep now. */
   get sleepers(): number {
     return this.#sleepers.length
   }
@@ -73,7 +73,7 @@ export class ManualClock implements Clock {
     this.#nowMs = Math.max(this.#nowMs, endMs)
   }
 
-  /** Lets time pass that nobody lived through, as a process does that was stopped: who should have woken meanwhile wakes with the next step. */
+  /** Lets time pass as for a process that was stopped: who should have woken meanwhile wakes with the next `advance`. */
   jump(ms: number): void {
     this.#nowMs += ms
   }

@@ -5,7 +5,7 @@ import type { TopicDescription, TopicSpec } from './port.ts'
 
 export interface WantedTopic {
   readonly topic: string
-  /** Partitions when it is created, and of one that is there; undefined: 1, and any number that is there. */
+  /** With how many it is created, and how many it has to have where it exists. @default 1 where it is created, any number where it exists */
   readonly partitions?: number | undefined
   /** Replicas when it is created. @default the brokers' default */
   readonly replicationFactor?: number | undefined
@@ -141,7 +141,10 @@ function replicationWarnings({
   ]
 }
 
-/** What is older is written with the time of now once it is refused; what is newer stops the bridge: both only with CreateTime. */
+/**
+ * Brokers refuse timestamps beyond these limits, with CreateTime alone. A record that is too old is then written with the time of now; one
+ * that is too new stops the bridge.
+ */
 function timestampWarnings({ topic, config }: TopicDescription): readonly TopicProblem[] {
   if (config.get('message.timestamp.type') === 'LogAppendTime') return []
   return TIMESTAMP_LIMITS.flatMap((name) => {

@@ -33,6 +33,7 @@ export class LastingSource implements ListWatch {
   readonly resource: Resource
   readonly name: string
   readonly #options: LastingSourceOptions
+  /** The highest resourceVersion that was asked from: what whoever asks holds already. */
   #highest = ''
   /** The last list was answered here, in place of a collection that is gone. */
   #isGone = false

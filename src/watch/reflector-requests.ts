@@ -1,6 +1,7 @@
 // What a reflector asks the apiserver for next, and with which resourceVersion and page size.
 
 import type { KubedeltaError } from '../base/errors.ts'
+import type { LogFields } from '../base/log.ts'
 import { compareResourceVersions, newerResourceVersion } from '../object/resource-version.ts'
 import type { ListReason } from './delta.ts'
 import type {
@@ -117,11 +118,7 @@ export function preceded(output: ReflectorOutput, { state, outputs }: ReflectorS
 }
 
 /** The output of a log line. */
-export function logged(
-  level: 'info' | 'warn',
-  message: string,
-  fields: Readonly<Record<string, unknown>>,
-): ReflectorOutput {
+export function logged(level: 'info' | 'warn', message: string, fields: LogFields): ReflectorOutput {
   return { kind: 'log', level, message, fields }
 }
 

@@ -1,6 +1,7 @@
 // The words of the reflector's state machine: its rules, states, inputs and outputs.
 
 import type { KubedeltaError } from '../base/errors.ts'
+import type { LogFields } from '../base/log.ts'
 import type { RawObject } from '../object/raw-object.ts'
 import type { Resource } from '../object/resource.ts'
 import type { ListReason } from './delta.ts'
@@ -111,8 +112,6 @@ export type ReflectorOutput =
       readonly fields: LogFields
     }
   | ReflectorRequest
-
-type LogFields = Readonly<Record<string, unknown>>
 
 export interface ReflectorStep {
   readonly state: ReflectorState

@@ -3,6 +3,7 @@
 import { hasCode, KubedeltaError } from '../base/errors.ts'
 import type { RawObject } from '../object/raw-object.ts'
 import { newerResourceVersion } from '../object/resource-version.ts'
+import { parseApiVersion } from '../object/resource.ts'
 import type { ListReason } from './delta.ts'
 import { errorOfStatus, isInternalError, isRefused, isReset, reasonOf, veryShortWatch } from './reflector-errors.ts'
 import {
@@ -244,7 +245,7 @@ function relistAfter(state: ReflectorState, error: KubedeltaError): ReflectorSte
   )
 }
 
-/** The resourceVersion asked for is too old or not reached yet: the consistent list is next, for the latter perhaps only later. */
+/** The resourceVersion is too old or not reached yet: a consistent list comes instead; if not reached, only after `tooLargeRetryMs`. */
 function unavailable(
   state: InPhase<'listing' | 'watch-listing'>,
   error: KubedeltaError,
@@ -278,8 +279,7 @@ function moved(state: InPhase<'watching'>, resourceVersion: string, moves: boole
 }
 
 function isForeign(object: RawObject, { rules }: StepContext): boolean {
-  const slash = object.apiVersion.indexOf('/')
-  const group = slash < 0 ? '' : object.apiVersion.slice(0, slash)
+  const { group } = parseApiVersion(object.apiVersion)
   return object.kind !== rules.resource.kind || group !== rules.resource.group
 }
 

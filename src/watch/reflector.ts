@@ -92,7 +92,7 @@ export class Reflector {
   #trace = new ListTrace('initial', 0)
   #error: KubedeltaError | undefined
   #lastEventAtMs: number | undefined
-  // Since when the sink makes it wait, and until when it did last.
+  // Whether the sink makes it wait now, and when it last ceased to.
   #isHeldBack = false
   #heldBackUntilMs = 0
 

@@ -42,8 +42,8 @@ export function readObject(value: CutValue, defaults: ObjectDefaults, options: R
   const { path = 'fast', broken = 'refuse' } = options
   const view = value.view()
   if (view[0] !== OPEN_OBJECT) throw corrupt(defaults, '', 'an object', 'another JSON value')
-  const isOdd = path === 'slow' || value.scan.hasWhitespace || value.scan.hasEscapedKey
-  const spots = isOdd ? undefined : findMarked(view, value.scan)
+  const needsWalk = path === 'slow' || value.scan.hasWhitespace || value.scan.hasEscapedKey
+  const spots = needsWalk ? undefined : findMarked(view, value.scan)
   if (!isUtf8(view)) {
     if (broken === 'show') return readFacts(view, defaults)
     throw corrupt(defaults, knownKey(view, spots), 'UTF-8', 'other bytes')
@@ -169,8 +169,9 @@ function readFacts(view: Buffer, defaults: ObjectDefaults): RawObject {
   const readable = normalizeJson(Buffer.from(view.toString()))
   const { bytes: _, ...facts } = build(readable, findWalking(readable), defaults, () => readable)
   const key = keyOf(facts.namespace, facts.name)
-  if (Object.values(facts).some((fact) => fact.includes(REPLACEMENT)))
+  if (Object.values(facts).some((fact) => fact.includes(REPLACEMENT))) {
     throw corrupt(defaults, key, 'UTF-8', 'other bytes')
+  }
   return { ...facts, bytes: NO_BYTES, unreadable: 'not-utf8' }
 }
 

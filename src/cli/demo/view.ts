@@ -44,7 +44,7 @@ export interface Picture {
 
 const BARS = ' ▁▂▃▄▅▆▇█'
 const ASCII_BARS = ' .:-=+*#@'
-/** Where an outage or the list after it would make everything else flat. */
+/** How many records fill a bar: measured by the list after an outage, all other bars would be flat. */
 const FULL_BAR = 24
 
 /** The lines of a moment, as many as there are rows. */
