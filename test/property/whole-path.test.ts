@@ -1,15 +1,17 @@
 // Simulated cluster with faults -> bridge -> log in a directory -> cache: whatever happens, the cache ends as the cluster is.
 
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import * as fc from 'fast-check'
 import { openEmbeddedLog } from '../../src/embedded/embedded-log.ts'
 import { startSimulatedCluster, type SimulatedCluster, type WatchStrike } from '../../src/testing/simulated/cluster.ts'
 import type { SimulatedFault } from '../../src/testing/simulated/faults.ts'
-import { temporaryFolder } from '../support/leftovers.ts'
 import { WholePath } from '../support/whole-path.ts'
+import { memoryFolder } from './memory-folder.ts'
 
 const RESOURCES = ['pods', 'configmaps', 'namespaces']
-const RUNS = 200
+const RUNS = 100
 
 type Incident =
   | { readonly kind: 'fault'; readonly fault: SimulatedFault; readonly verb: 'list' | 'watch' }
@@ -56,21 +58,24 @@ const scenario = fc.record({
   lastChanges: fc.nat(20),
 })
 
-const folder = temporaryFolder('whole-path')
+const folder = memoryFolder('whole-path')
 after(() => folder[Symbol.dispose]())
 
 test('a cache equals the cluster, whatever fails on the way', async (t) => {
   const seed = Number(process.env['WHOLE_PATH_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
   t.diagnostic(`${RUNS} runs of seed ${seed}: WHOLE_PATH_SEED=${seed} repeats them`)
-  await using log = await openEmbeddedLog({ directory: folder.path })
   let runs = 0
   await fc.assert(
     fc.asyncProperty(scenario, async ({ clusterSeed, minor, plan, lastChanges }) => {
       runs += 1
+      const name = `run-${runs}`
+      const directory = join(folder.path, name)
+      using _ = { [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) }
+      await using log = await openEmbeddedLog({ directory })
       await using cluster = await startSimulatedCluster({ seed: clusterSeed, minor, bookmarkMs: 5 })
       const life = cluster.life({ nodes: 2, deployments: 2 })
       life.populate()
-      await using path = await WholePath.open({ cluster, log, name: `run-${runs}`, resources: RESOURCES })
+      await using path = await WholePath.open({ cluster, log, name, resources: RESOURCES })
       await path.startBridge()
       path.follow()
       for (const { changes, incident: next } of plan) {

@@ -25,9 +25,9 @@ export interface TemporaryFolder extends Disposable {
   readonly path: string
 }
 
-/** Makes a temporary folder whose name starts with `kubedelta-<purpose>-`. */
-export function temporaryFolder(purpose: string): TemporaryFolder {
-  const path = mkdtempSync(join(tmpdir(), `kubedelta-${purpose}-`))
+/** Makes a temporary folder in `parent` whose name starts with `kubedelta-<purpose>-`. */
+export function temporaryFolder(purpose: string, parent: string = tmpdir()): TemporaryFolder {
+  const path = mkdtempSync(join(parent, `kubedelta-${purpose}-`))
   const remove = (): void => rmSync(path, { recursive: true, force: true, maxRetries: 5 })
   const forget = atProcessEnd(remove)
   return {
