@@ -108,7 +108,7 @@ function programsOf(file: string): readonly string[] {
 const PREAMBLE = `import { log } from '../test/support/docs-topic.ts'
 const stop = new AbortController()
 const { signal } = stop
-setTimeout(() => stop.abort(), 500)
+setTimeout(() => stop.abort(), 2_000)
 `
 
 const EPILOGUE = `
