@@ -68,6 +68,8 @@ export interface BridgeOptions {
   readonly coalesce?: boolean
   /** undefined: never. Milliseconds. */
   readonly resyncMs: number | undefined
+  /** How long a throttled question whether a resource may be listed is repeated at the start. Milliseconds. @default 30_000 */
+  readonly startupTimeoutMs?: number
   /** How long a resourceVersion that the cluster has not reached is asked for again, before a consistent list is. @default 60_000 */
   readonly tooLargeRetryMs?: number
   /** Bytes of objects read and not yet acknowledged, over all resources. */

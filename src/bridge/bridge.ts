@@ -53,7 +53,7 @@ export class Bridge {
 
   /**
    * Resolves when the signal aborts, once everything appended is acknowledged or 10 seconds have passed.
-   * @throws KubedeltaError `forbidden`, `bad-selector`, `topic-unfit`, `topic-foreign`, `scope-changed`, `partitions-changed`
+   * @throws KubedeltaError `forbidden`, `throttled`, `bad-selector`, `topic-unfit`, `topic-foreign`, `scope-changed`, `partitions-changed`
    *   before it writes; `fenced` and what the topic writer throws later
    */
   async run(signal: AbortSignal): Promise<void> {
@@ -68,8 +68,8 @@ export class Bridge {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { connection, resources, election } = this.#options
-    await Promise.all(resources.filter(({ named }) => named).map((resource) => this.#assertListable(resource, signal)))
+    const { connection, election } = this.#options
+    await this.#assertListable(signal)
     await using reader = await connection.openReader({ signal })
     const opener = new TopicOpener(this.#options, reader)
     // What is refused is found in topics that are there: before any other is created, or a schema registered.
@@ -94,8 +94,15 @@ export class Bridge {
     await this.#carrier.run(leads.taken, signal)
   }
 
-  async #assertListable(resource: BridgedResource, signal: AbortSignal): Promise<void> {
-    await Promise.all(sourcesOf(this.#options, resource).map((source) => assertListable(source, signal)))
+  /** What was asked for by name. */
+  async #assertListable(signal: AbortSignal): Promise<void> {
+    const { resources, clock, log, startupTimeoutMs: timeoutMs = 30_000 } = this.#options
+    const sources = resources.flatMap((resource) => (resource.named ? sourcesOf(this.#options, resource) : []))
+    await runAll(
+      signal,
+      sources.map((source) => (both) => assertListable(source, { clock, log, timeoutMs, signal: both })),
+    )
+    signal.throwIfAborted()
   }
 
   /** For each resource, a few at once; where one fails the others end before that is thrown. */

@@ -27,8 +27,10 @@ export interface OpenCluster extends AsyncDisposable {
 }
 
 export interface StartOptions {
+  /** What is attempted, as in "Cannot ...". */
+  readonly action: string
   readonly timeoutMs: number
-  readonly context: Pick<CommandContext, 'clock' | 'signal'>
+  readonly context: Pick<CommandContext, 'clock' | 'log' | 'signal'>
 }
 
 /**
@@ -46,7 +48,8 @@ export async function openCluster(
   const { qps, burst, startupTimeoutMs: timeoutMs } = values
   const client = createKubeClient({ credentials, qps, burst, userAgent: `kubedelta/${version}`, clock, log })
   try {
-    const catalogue = await untilStarted(() => discover(client, signal), { timeoutMs, context })
+    const action = `ask ${client.server} what it serves`
+    const catalogue = await untilStarted(() => discover(client, signal), { action, timeoutMs, context })
     return { client, credentials, catalogue, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() }
   } catch (error) {
     await client[Symbol.asyncDispose]()
@@ -55,10 +58,10 @@ export async function openCluster(
 }
 
 /**
- * Repeats an attempt that may succeed by itself until the start-up time is up.
+ * Repeats an attempt that may succeed by itself until the start-up time is up; the log says what is waited for.
  * @throws the last failure; the first that does not pass by itself; the signal's reason
  */
-export function untilStarted<T>(attempt: () => Promise<T>, { timeoutMs, context }: StartOptions): Promise<T> {
-  const { clock, signal } = context
-  return retrying(attempt, { action: 'start', clock, signal, timeoutMs })
+export function untilStarted<T>(attempt: () => Promise<T>, { context, ...options }: StartOptions): Promise<T> {
+  const { clock, log, signal } = context
+  return retrying(attempt, { ...options, clock, log, signal })
 }

@@ -45,7 +45,11 @@ export async function run(options: RunOptions, context: CommandContext): Promise
   })
   const clusterId =
     options.clusterId ??
-    (await untilStarted(() => readClusterId(cluster.client, signal), { timeoutMs: options.startupTimeoutMs, context }))
+    (await untilStarted(() => readClusterId(cluster.client, signal), {
+      action: 'read the identity of the cluster',
+      timeoutMs: options.startupTimeoutMs,
+      context,
+    }))
   await using connection = await openLog(options.to, options, context)
   const metrics = createMetrics()
   const budget = new ByteBudget(BUFFER_BYTES)
@@ -114,8 +118,10 @@ function codecOf(
     writtenSchemas,
     encoderFor: async (topic) => {
       const register = (): Promise<number> => registry.register(topic, recordSchema.canonical)
-      return encodeRecord({ kind: 'confluent', id: await untilStarted(register, { timeoutMs, context }) })
+      const action = `register the schema of topic ${topic} at ${url}`
+      return encodeRecord({ kind: 'confluent', id: await untilStarted(register, { action, timeoutMs, context }) })
     },
-    fetchSchema: (id) => untilStarted(() => registry.load(id, schemas), { timeoutMs, context }),
+    fetchSchema: (id) =>
+      untilStarted(() => registry.load(id, schemas), { action: `fetch schema ${id} from ${url}`, timeoutMs, context }),
   }
 }

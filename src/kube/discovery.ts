@@ -166,6 +166,9 @@ async function fetchVersions(
   }
 }
 
+/** What no aggregated apiserver behind it is the cause of: nothing can be said of any group. */
+const OF_THE_APISERVER = ['unauthorized', 'forbidden', 'throttled', 'unreachable'] as const
+
 /** The resources of one version; undefined when its server does not answer. */
 async function fetchVersion(
   client: KubeClient,
@@ -190,7 +193,7 @@ async function fetchVersion(
         }
       })
   } catch (error) {
-    if (signal.aborted || isAbort(error) || hasCode(error, 'unauthorized', 'forbidden')) throw error
+    if (signal.aborted || isAbort(error) || hasCode(error, ...OF_THE_APISERVER)) throw error
     // Withdrawn since the list of groups was read: it serves nothing, and nothing is unknown.
     if (hasCode(error, 'not-found')) return []
     // An aggregated apiserver that is down must not keep every other resource from being read; the group is reported.

@@ -32,7 +32,7 @@ before(async () => {
   const folder = life.use(temporaryFolder('throttling')).path
   auditLog = join(folder, 'audit.log')
   const policy = join(folder, 'audit-policy')
-  const names = ['plain1', 'plain2', 'plain3', 'plain4']
+  const names = ['plain1', 'plain2', 'plain3', 'plain4', 'plain5']
   const rules = [{ level: 'Metadata', users: names }, { level: 'None' }]
   writeFileSync(policy, JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules }))
   const audit = [`--audit-log-path=${auditLog}`, `--audit-policy-file=${policy}`]
@@ -58,7 +58,22 @@ test('a bridge that is throttled from its start asks again when it was told to, 
   await bridge.stop()
 })
 
-// The first list is streamed, as a watch.
+test('whether a resource may be listed is asked again when the apiserver told to, before a topic is touched', async () => {
+  await makeConfigMap('before-question')
+  await using throttled = await throttle()
+  await using bridge = await startBridge({ brokers, kubeconfig: plane.userKubeconfig('plain5'), args: CONFIG_MAPS })
+  await untilAsked('plain5', 'list', PATH, 2)
+  const told = (): void => assert.match(bridge.output(), /list configmaps.*Too many requests.*waiting for an answer/)
+  await ready(async () => told(), { what: 'a line about what is waited for' })
+  assert.doesNotMatch(bridge.output(), /topic read|topic created/)
+  await throttled[Symbol.asyncDispose]()
+  await bridge.ready()
+  assertWaits('plain5', 'list', PATH)
+  await assertEqual()
+  await bridge.stop()
+})
+
+// The first list is streamed, as a watch, and that alone is limited for its user.
 test('lists that are throttled are asked for again when the apiserver told to', async () => {
   await makeConfigMap('before-list')
   await using throttled = await throttle()
@@ -94,7 +109,7 @@ test('watches that are throttled go on where they were, and lose nothing', async
   await bridge.stop()
 })
 
-/** Gives readers of ConfigMaps one seat for all, and the third user that one for all that he does. */
+/** Gives readers of ConfigMaps one seat for all, the first user that one for watches alone, the third for all that he does. */
 async function limit(): Promise<void> {
   await make('prioritylevelconfigurations', 'PriorityLevelConfiguration', 'one-seat', {
     type: 'Limited',
@@ -102,7 +117,8 @@ async function limit(): Promise<void> {
   })
   const any = { verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: ['*'], clusterScope: true }
   const rules = [
-    { subjects: users('plain1', 'plain2', 'plain4'), resourceRules: [{ ...any, resources: ['configmaps'] }] },
+    { subjects: users('plain2', 'plain4', 'plain5'), resourceRules: [{ ...any, resources: ['configmaps'] }] },
+    { subjects: users('plain1'), resourceRules: [{ ...any, verbs: ['watch'], resources: ['configmaps'] }] },
     { subjects: users('plain3'), nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }], resourceRules: [any] },
   ]
   const priorityLevelConfiguration = { name: 'one-seat' }
@@ -120,7 +136,7 @@ function users(...names: readonly string[]): readonly object[] {
 
 /** Takes the one seat until it is disposed of, and is refused often enough to be asked for a pause of 4 s. */
 async function throttle(): Promise<AsyncDisposable> {
-  const held = await ready(holdSeat, { what: 'the seat', timeoutMs: 20_000 })
+  const held = await ready(holdSeat, { what: 'the seat' })
   const release = async (): Promise<void> => {
     held.destroy()
     await ready(async () => assert.equal((await ask()).status, 200), { what: 'an apiserver that answers' })
@@ -128,7 +144,6 @@ async function throttle(): Promise<AsyncDisposable> {
   try {
     await ready(async () => assert.ok(Number((await ask()).headers['retry-after']) >= 4), {
       what: 'an apiserver that asks for a longer pause',
-      timeoutMs: 20_000,
     })
   } catch (error) {
     await release()
@@ -204,7 +219,6 @@ async function untilAsked(user: string, verb: string, path: string, times: numbe
   const refused = (): number => refusalsOf(eventsOf(user, verb, path)).length
   await ready(async () => assert.ok(refused() >= times, `${refused()} times`), {
     what: `${path} to be refused ${times} times`,
-    timeoutMs: 30_000,
   })
 }
 

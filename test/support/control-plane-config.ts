@@ -7,7 +7,7 @@ import { join } from 'node:path'
 /** A user whom the apiserver knows by token and who may do nothing until a RoleBinding names him. */
 export type PlainUser = (typeof PLAIN_USERS)[number]
 
-const PLAIN_USERS = ['plain1', 'plain2', 'plain3', 'plain4'] as const
+const PLAIN_USERS = ['plain1', 'plain2', 'plain3', 'plain4', 'plain5'] as const
 
 /** Token of the cluster administrator. */
 export const ADMIN_TOKEN = 'admin-token'

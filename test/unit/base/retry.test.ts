@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { Clock } from '../../../src/base/clock.ts'
 import { hasCode, KubedeltaError } from '../../../src/base/errors.ts'
 import { splitAddress } from '../../../src/kafka/cluster.ts'
+import { silentLogger, type LogFields, type Logger } from '../../../src/base/log.ts'
 import { retrying } from '../../../src/base/retry.ts'
 
 const unreachable = new KubedeltaError('unreachable', 'no broker')
@@ -101,6 +102,59 @@ describe('an attempt', () => {
       retrying(async () => assert.fail('not attempted'), options),
       reason,
     )
+  })
+})
+
+describe('what is waited for', () => {
+  const { signal } = new AbortController()
+
+  /** What is said, with the time on the clock. */
+  function listen(clock: Clock): { readonly log: Logger; readonly said: ReadonlyArray<LogFields> } {
+    const said: LogFields[] = []
+    const note =
+      (level: string) =>
+      (message: string, { error, ...fields }: LogFields = {}): void =>
+        void said.push({ level, message, at: clock.now(), ...fields, ...(error !== undefined && { error }) })
+    return { said, log: { ...silentLogger, info: note('info'), warn: note('warn') } }
+  }
+
+  test('is told after a second, then every 10 s, and when it is over', async () => {
+    const clock = eagerClock()
+    const { log, said } = listen(clock)
+    const attempt = async (): Promise<void> => {
+      if (clock.now() < 25_000) throw unreachable
+    }
+    await retrying(attempt, { action: 'ask', clock, signal, timeoutMs: 60_000, log })
+    const waiting = { level: 'warn', message: 'waiting for an answer', action: 'ask', error: unreachable }
+    assert.deepEqual(
+      said.slice(0, -1),
+      [1_000, 10_000, 20_000].map((at) => ({ ...waiting, at, waitedMs: at, startupTimeoutMs: 60_000 })),
+    )
+    const { at, ...last } = said.at(-1) ?? {}
+    assert.deepEqual(last, { level: 'info', message: 'it has answered', action: 'ask', waitedMs: at })
+  })
+
+  test('is told of an attempt that gets no answer', async () => {
+    const clock = eagerClock()
+    const { log, said } = listen(clock)
+    const attempt = async (): Promise<never> => new Promise(() => {})
+    await assert.rejects(retrying(attempt, { action: 'ask', clock, signal, timeoutMs: 30_000, log }))
+    assert.deepEqual(
+      said.map(({ at, error }) => ({ at, error })),
+      [10_000, 20_000].map((at) => ({ at, error: undefined })),
+    )
+  })
+
+  test('is not told where it passes within a second, or is refused for good', async () => {
+    for (const failure of [unreachable, new KubedeltaError('forbidden', 'not allowed')]) {
+      const clock = eagerClock()
+      const { log, said } = listen(clock)
+      const attempt = async (): Promise<void> => {
+        if (clock.now() === 0) throw failure
+      }
+      await retrying(attempt, { action: 'ask', clock, signal, timeoutMs: 60_000, log }).catch(() => {})
+      assert.deepEqual(said, [])
+    }
   })
 })
 

@@ -132,11 +132,12 @@ test('aggregated discovery takes two requests', async () => {
   assert.match(client.asked[0]?.request.accept ?? '', /;v=v2;as=APIGroupDiscoveryList,.*,application\/json$/)
 })
 
-test('discovery fails where a group is forbidden rather than absent', async () => {
-  const error = new KubedeltaError('forbidden', 'Cannot GET: 403')
-  const client = fakeClient({ ...PLAIN, '/apis/autoscaling/v2': { error } })
-  await assert.rejects(discover(client, signal), error)
-})
+for (const code of ['unauthorized', 'forbidden', 'throttled', 'unreachable'] as const) {
+  test(`discovery fails where the apiserver itself refuses a group, rather than that it has none: ${code}`, async () => {
+    const error = new KubedeltaError(code, 'Cannot GET')
+    await assert.rejects(discover(fakeClient({ ...PLAIN, '/apis/autoscaling/v1': { error } }), signal), error)
+  })
+}
 
 test('discovery of something that is no apiserver says so', async () => {
   const client = fakeClient({ ...AGGREGATED, '/apis': { json: { hello: 'world' } } })
