@@ -113,8 +113,6 @@ export async function takeLead(topic: ReadTopic, signal: AbortSignal): Promise<L
       lead = { ...lead, epoch: recovery.epoch + 1 }
       await fence(topic, lead, signal)
     }
-    // What came between the first reading and the fence may be anybody's.
-    assertOurs(topic)
     await outlastUnfenced(topic, { former: former.control, writer }, signal)
     return { ...lead, former: { ...former, synced: recovery.synced } }
   } catch (error) {
@@ -123,7 +121,7 @@ export async function takeLead(topic: ReadTopic, signal: AbortSignal): Promise<L
   }
 }
 
-/** Puts the fence on every partition and reads on to it. */
+/** Puts the fence on every partition, reads on to it, and looks whose that is: what came since the last reading may be anybody's. */
 async function fence(
   topic: ReadTopic,
   lead: Pick<Leadership, 'writer' | 'epoch' | 'streamId'>,
@@ -131,6 +129,7 @@ async function fence(
 ): Promise<void> {
   const fences = await abortable(appendControl(topic, lead, { kind: 'fence' }), signal)
   await topic.recovery.read(new Map(fences.map(({ partition, baseOffset }) => [partition, baseOffset])), signal)
+  assertOurs(topic)
 }
 
 /**
@@ -183,7 +182,7 @@ async function outlastUnfenced(
 /** What a control record says beyond who writes. */
 export type ControlContent =
   | { readonly kind: 'fence' }
-  | Pick<Progress, 'kind' | 'synced' | 'resourceVersion'>
+  | Pick<Progress, 'kind' | 'synced' | 'resourceVersion' | 'newestResourceVersion'>
   | Pick<DigestRecord, 'kind' | 'algorithm' | 'count' | 'digest'>
 
 /**

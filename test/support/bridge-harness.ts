@@ -116,7 +116,7 @@ export class BridgeHarness {
   }
 
   /** Fences the topic as another bridge does. */
-  async takeOver(holder: string, identity: Partial<Pick<Control, 'clusterId'>> = {}): Promise<void> {
+  async takeOver(holder: string, identity: Partial<Pick<Control, 'clusterId' | 'epoch'>> = {}): Promise<void> {
     const topic = TOPIC
     const { signal } = new AbortController()
     const writer = await this.log.openWriter({ topic, transactionalId: topic, signal })
