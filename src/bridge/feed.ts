@@ -6,11 +6,12 @@ import type { KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { Permits } from '../base/permits.ts'
 import { splitKey } from '../object/key.ts'
-import { DeltaQueue, type Popped } from '../watch/delta-queue.ts'
+import { DeltaQueue } from '../watch/delta-queue.ts'
+import type { Popped } from '../watch/delta-queue-popped.ts'
 import type { ListReason } from '../watch/delta.ts'
 import { Reflector, type ReflectorStatus } from '../watch/reflector.ts'
 import type { ListWatch } from '../watch/source.ts'
-import { keyOfSeen, sizeOfSeen, stamping, type Seen } from './seen.ts'
+import { keyOfSeen, sizeOfSeen, Stamping, type Seen } from './seen.ts'
 import type { TopicIndex } from './topic-index.ts'
 
 export interface FeedOptions {
@@ -38,6 +39,7 @@ export interface FeedOptions {
 export class Feed {
   readonly #options: FeedOptions
   readonly #queue: DeltaQueue<Seen>
+  readonly #sink: Stamping
   readonly #reflector: Reflector
   #endFirstList = (): void => {}
   #resourceVersion = ''
@@ -51,9 +53,10 @@ export class Feed {
       knownKeys: knownKeys(options.index, options.namespace),
       budget,
     })
+    this.#sink = new Stamping(this.#queue, clock)
     this.#reflector = new Reflector({
       source,
-      sink: stamping(this.#queue, clock),
+      sink: this.#sink,
       clock,
       random,
       log,
@@ -69,6 +72,11 @@ export class Feed {
   /** Everything up to it was popped and appended; '' before the first list was. */
   get resourceVersion(): string {
     return this.#resourceVersion
+  }
+
+  /** The newest that the cluster has shown in its present history, whether that was popped or not; '' before the first list. */
+  get newestResourceVersion(): string {
+    return this.#sink.newestResourceVersion
   }
 
   status(): ReflectorStatus {

@@ -17,6 +17,8 @@ export interface ProgressWriterOptions {
   readonly leadership: Leadership
   readonly clock: Clock
   readonly intervals: ProgressIntervals
+  /** The newest resourceVersion that the cluster has shown in its present history: no older than anything appended of it. */
+  readonly newest: () => string
 }
 
 /**
@@ -98,11 +100,12 @@ export class ProgressWriter {
   #write(): void {
     const { topic, leadership, clock } = this.#options
     const resourceVersion = this.#resourceVersion
+    const newestResourceVersion = this.#options.newest()
     this.#written = { resourceVersion, atMs: clock.now() }
     this.#changed = false
     this.#isDue = false
     this.#unacknowledged++
-    appendControl(topic, leadership, { kind: 'progress', synced: true, resourceVersion }).then(
+    appendControl(topic, leadership, { kind: 'progress', synced: true, resourceVersion, newestResourceVersion }).then(
       (appended) => {
         this.#acknowledged = new Map(appended.map(({ partition, baseOffset }) => [partition, baseOffset]))
         this.#first.resolve()

@@ -4,7 +4,7 @@ import { fromUnknown, hasCode, KubedeltaError } from '../base/errors.ts'
 import type { Logger } from '../base/log.ts'
 import type { RecordDecoder } from '../codec/codec.ts'
 import type { SchemaStore } from '../codec/schema-source.ts'
-import { compareResourceVersions, newerResourceVersion } from '../object/resource-version.ts'
+import { newerResourceVersion } from '../object/resource-version.ts'
 import { fromHeaders, isReservedKey } from '../record/control.ts'
 import type { Control, Progress } from '../record/control.ts'
 import type { KubeRecord } from '../record/record.ts'
@@ -39,7 +39,8 @@ export class Recovery {
   /** Partition -> where the next read begins, and the leader epoch of the last batch before that. */
   readonly #positions: Map<number, number>
   readonly #leaderEpochs = new Map<number, number>()
-  #highest: string = ''
+  /** Partition -> the highest resourceVersion of the cluster's present history. */
+  readonly #highest = new Map<number, string>()
   #epoch = 0
   readonly #clusters = new Set<string>()
   #control: Control | undefined
@@ -61,7 +62,7 @@ export class Recovery {
 
   /** The highest resourceVersion on the topic, of the cluster's present history; '' where there is none. */
   get resourceVersion(): string {
-    return this.#highest
+    return [...this.#highest.values()].reduce(newerResourceVersion, '')
   }
 
   /** The highest epoch seen, 0 where there is none. */
@@ -155,7 +156,9 @@ export class Recovery {
       this.#unreadable(key, record, shape)
     } else if (record.value === null) {
       this.#index.delete(key)
-      for (const header of record.headers) if (header.name === 'resourceVersion') this.#raise(header.value)
+      for (const header of record.headers) {
+        if (header.name === 'resourceVersion') this.#raise(record.partition, header.value)
+      }
     } else {
       await this.#takeValue(key, record, record.value, signal)
     }
@@ -174,12 +177,11 @@ export class Recovery {
     this.#epoch = Math.max(this.#epoch, control.epoch)
     if (this.#control === undefined || control.epoch >= this.#control.epoch) this.#control = control
     if (control.kind === 'progress' && control.synced) {
-      // Within a partition progress never falls but where an etcd was restored: what is newer is of a history that is no more.
-      const before = this.#synced.get(record.partition)?.resourceVersion ?? ''
-      const fell = (compareResourceVersions(control.resourceVersion, before) ?? 0) < 0
-      this.#synced.set(record.partition, control)
-      if (fell) this.#highest = control.resourceVersion
-      else this.#raise(control.resourceVersion)
+      const { partition } = record
+      this.#synced.set(partition, control)
+      // What is newer and stands before it is of a history that is no more.
+      if (control.newestResourceVersion !== undefined) this.#highest.set(partition, control.newestResourceVersion)
+      this.#raise(partition, control.resourceVersion)
     }
   }
 
@@ -187,7 +189,7 @@ export class Recovery {
     const position = { partition: stored.partition, offset: stored.offset }
     try {
       const record = await this.#decode(value, signal)
-      this.#raise(record.resourceVersion)
+      this.#raise(stored.partition, record.resourceVersion)
       // A DELETED counts like any other: its tombstone follows, and where a mirror lost that, the key is deleted again.
       const { uid, resourceVersion } = record
       this.#epoch = Math.max(this.#epoch, record.epoch)
@@ -228,7 +230,7 @@ export class Recovery {
     })
   }
 
-  #raise(resourceVersion: string): void {
-    this.#highest = newerResourceVersion(this.#highest, resourceVersion)
+  #raise(partition: number, resourceVersion: string): void {
+    this.#highest.set(partition, newerResourceVersion(this.#highest.get(partition) ?? '', resourceVersion))
   }
 }

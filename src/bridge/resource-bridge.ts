@@ -8,11 +8,12 @@ import { runAll } from '../base/lifecycle.ts'
 import type { Logger } from '../base/log.ts'
 import type { Permits } from '../base/permits.ts'
 import { splitKey } from '../object/key.ts'
+import { newerResourceVersion } from '../object/resource-version.ts'
 import { resourceName, type Resource } from '../object/resource.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { EncodeRecord } from '../codec/codec.ts'
 import type { ListWatch } from '../watch/source.ts'
-import type { Popped } from '../watch/delta-queue.ts'
+import type { Popped } from '../watch/delta-queue-popped.ts'
 import type { BridgeMetrics } from './bridge-metrics.ts'
 import { DigestWriter } from './digest-writer.ts'
 import { Feed } from './feed.ts'
@@ -155,7 +156,8 @@ export class ResourceBridge {
         policyChanged: former !== undefined && former.policy !== options.policy,
       },
     })
-    const progress = new ProgressWriter({ topic, leadership, clock, intervals: progressIntervals })
+    const newest = (): string => this.#feeds.map((feed) => feed.newestResourceVersion).reduce(newerResourceVersion)
+    const progress = new ProgressWriter({ topic, leadership, clock, intervals: progressIntervals, newest })
     const digests = new DigestWriter({ topic, leadership, clock, intervalMs: digestIntervalMs })
     const writing = { publisher, progress, digests }
     this.#writing = writing

@@ -3,6 +3,7 @@
 import type { Clock } from '../base/clock.ts'
 import { keyOf } from '../object/key.ts'
 import type { RawObject } from '../object/raw-object.ts'
+import { newerResourceVersion } from '../object/resource-version.ts'
 import type { DeltaSink, ListReason } from '../watch/delta.ts'
 
 export interface Seen {
@@ -29,18 +30,59 @@ export function sizeOfSeen({ object }: Seen): number {
 const OVERHEAD_BYTES = 512
 
 /** Passes everything on to a queue, stamped. */
-export function stamping(sink: DeltaSink<Seen>, clock: Clock): DeltaSink<RawObject> {
-  let sequence = 0
-  function seen(object: RawObject): Seen {
-    return { object, observedAt: clock.now(), sequence: ++sequence }
+export class Stamping implements DeltaSink<RawObject> {
+  readonly #sink: DeltaSink<Seen>
+  readonly #clock: Clock
+  #sequence = 0
+  #newest = ''
+
+  constructor(sink: DeltaSink<Seen>, clock: Clock) {
+    this.#sink = sink
+    this.#clock = clock
   }
-  return {
-    begin: (reason: ListReason) => sink.begin(reason),
-    item: (object, signal) => sink.item(seen(object), signal),
-    end: (resourceVersion, signal) => sink.end(resourceVersion, signal),
-    add: (object, signal) => sink.add(seen(object), signal),
-    update: (object, signal) => sink.update(seen(object), signal),
-    delete: (object, signal) => sink.delete(seen(object), signal),
-    bookmark: (resourceVersion) => sink.bookmark(resourceVersion),
+
+  /** The newest resourceVersion that the cluster has shown in its present history; noted before it is passed on. '' before the first list. */
+  get newestResourceVersion(): string {
+    return this.#newest
+  }
+
+  begin(reason: ListReason): void {
+    this.#sink.begin(reason)
+  }
+
+  item(object: RawObject, signal: AbortSignal): Promise<void> | void {
+    return this.#sink.item(this.#seen(object), signal)
+  }
+
+  end(resourceVersion: string, signal: AbortSignal): Promise<void> | void {
+    // A reflector's list is older than what came before it only where an etcd was restored: that is of a history that is no more.
+    this.#newest = resourceVersion
+    return this.#sink.end(resourceVersion, signal)
+  }
+
+  add(object: RawObject, signal: AbortSignal): Promise<void> | void {
+    return this.#sink.add(this.#seen(object), signal)
+  }
+
+  update(object: RawObject, signal: AbortSignal): Promise<void> | void {
+    return this.#sink.update(this.#seen(object), signal)
+  }
+
+  delete(object: RawObject, signal: AbortSignal): Promise<void> | void {
+    return this.#sink.delete(this.#seen(object), signal)
+  }
+
+  bookmark(resourceVersion: string): void {
+    this.#noted(resourceVersion)
+    this.#sink.bookmark(resourceVersion)
+  }
+
+  #seen(object: RawObject): Seen {
+    this.#noted(object.resourceVersion)
+    return { object, observedAt: this.#clock.now(), sequence: ++this.#sequence }
+  }
+
+  #noted(resourceVersion: string): void {
+    this.#newest = newerResourceVersion(this.#newest, resourceVersion)
   }
 }

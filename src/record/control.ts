@@ -41,6 +41,11 @@ export interface Progress extends Leadership {
   readonly synced: boolean
   /** '' before the first list is complete. */
   readonly resourceVersion: string
+  /**
+   * The newest resourceVersion that the cluster had shown by then. A higher one before this record, in its partition, is of a history that
+   * ended when an etcd was restored to an older state. Absent from records of versions that did not say it.
+   */
+  readonly newestResourceVersion?: string
 }
 
 /** What this record's partition holds where it stands: the sum over the last records of all keys before it. */
@@ -99,7 +104,9 @@ export function fromHeaders(key: string, headers: readonly RecordHeader[]): Cont
   if (key === reservedKeys.progress) {
     const read = readHeaders('progress record', headers)
     const how = { synced: read.flag('synced'), resourceVersion: read.text('resourceVersion') }
-    return { kind: 'progress', ...leadership(read), ...how }
+    const newestResourceVersion = read.optionalText('newestResourceVersion')
+    const newest = newestResourceVersion === undefined ? {} : { newestResourceVersion }
+    return { kind: 'progress', ...leadership(read), ...how, ...newest }
   }
   if (key === reservedKeys.digest) {
     const read = readHeaders('digest record', headers)
@@ -119,6 +126,9 @@ function ownHeaders(control: Control): readonly RecordHeader[] {
       return [
         { name: 'synced', value: String(control.synced) },
         { name: 'resourceVersion', value: control.resourceVersion },
+        ...(control.newestResourceVersion === undefined
+          ? []
+          : [{ name: 'newestResourceVersion', value: control.newestResourceVersion }]),
       ]
     case 'digest':
       return [

@@ -171,7 +171,13 @@ const leadership: Leadership = {
   policy: '',
   schemas: {},
 }
-const progress: Progress = { kind: 'progress', ...leadership, synced: false, resourceVersion: '' }
+const progress: Progress = {
+  kind: 'progress',
+  ...leadership,
+  synced: false,
+  resourceVersion: '',
+  newestResourceVersion: '',
+}
 const digest: DigestRecord = { kind: 'digest', ...leadership, algorithm: DIGEST_ALGORITHM, ...new Digest().sum() }
 
 function namesOf<Name extends string>(names: Readonly<Record<Name, 1>>): readonly string[] {

@@ -22,7 +22,13 @@ const leadership = {
 
 const fence: Control = { kind: 'fence', ...leadership }
 const digest: Control = { kind: 'digest', algorithm: 'xor-sha256-64/1', count: 3, digest: '00ff', ...leadership }
-const progress: Control = { kind: 'progress', synced: true, resourceVersion: '12345', ...leadership }
+const progress: Control = {
+  kind: 'progress',
+  synced: true,
+  resourceVersion: '12345',
+  newestResourceVersion: '12350',
+  ...leadership,
+}
 
 // A frame is a letter for the key and a line a header: a damage is a header renamed, lost, doubled or with another value.
 function frameOf(letter: string, headers: readonly RecordHeader[]): Buffer {

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { KubedeltaError } from '../../../src/base/errors.ts'
+import { setImmediate as turn } from 'node:timers/promises'
+import { hasCode, KubedeltaError } from '../../../src/base/errors.ts'
+import type { Control } from '../../../src/record/control.ts'
+import { FakeSource } from '../../../src/testing/fake-source.ts'
+import type { TopicLog, TopicWriter } from '../../../src/topic/port.ts'
 import { BridgeHarness, shortOf, TOPIC } from '../../support/bridge-harness.ts'
 
 describe('bridge', () => {
@@ -119,6 +123,31 @@ describe('bridge', () => {
     await running.stop()
   })
 
+  test('ends an object with what it published a moment ago, though that is not acknowledged when a list shows another', async () => {
+    const t = new BridgeHarness()
+    const running = t.start()
+    await t.untilEqual(running)
+    const acknowledge = t.log.holdAcks()
+    t.source.add({ name: 'brief', body: { spec: 'its last state' } })
+    await t.until(() => t.lines().length === 1, 'a record')
+    t.source.delete({ name: 'brief' }, { dropWatch: true })
+    t.source.add({ name: 'brief' }, { dropWatch: true })
+    t.source.resetWatch()
+    const isListed = (): boolean => running.bridge.health()[0]?.watches[0]?.lastSyncResourceVersion === '3'
+    for (let n = 0; n < 5 && !isListed(); n++) {
+      await t.until(() => t.clock.sleepers > 0, 'the reflector waits')
+      await t.clock.advance(5_000)
+    }
+    // Time enough for one that does not wait.
+    for (let turns = 0; turns < 100; turns++) await turn()
+    acknowledge()
+    await t.untilEqual(running)
+    const [, deleted] = t.lines()
+    assert.ok(deleted?.kind === 'record' && deleted.record.finalStateUnknown)
+    assert.match(String(deleted.record.object), /its last state/)
+    await running.stop()
+  })
+
   test('asks for nothing older than what the topic holds', async () => {
     const t = new BridgeHarness()
     t.source.add({ name: 'a' })
@@ -132,6 +161,36 @@ describe('bridge', () => {
     // The first request after it is the check that the collection may be listed.
     const versions = t.source.requests.slice(seen + 1).map(({ resourceVersion }) => resourceVersion)
     assert.equal(versions[0], '1')
+  })
+
+  test('waits once for what a restored etcd has lost, and the next start knows the new history', async () => {
+    const t = new BridgeHarness()
+    t.source.add({ name: 'kept' })
+    const killed = t.start()
+    await t.untilEqual(killed)
+    // No progress is written behind these, so that no later one falls.
+    for (let n = 0; n < 5; n++) t.source.add({ name: `lost-${n}` })
+    await t.untilEqual(killed)
+    await t.takeOver('what has killed it')
+    t.source.bookmark()
+    await assert.rejects(killed.ended)
+    const expected = { failures: 'expected' } as const
+    t.source = new FakeSource({ resourceVersion: 2 })
+    t.source.add({ name: 'kept' })
+    const first = t.start()
+    const isAsked = (): boolean => t.source.requests.some(({ resourceVersion }) => resourceVersion === '6')
+    await t.until(isAsked, 'a question for what was lost', expected)
+    await t.clock.advance(120_000)
+    await t.untilEqual(first, expected)
+    await first.stop()
+    const seen = t.source.requests.length
+    const next = t.start()
+    await t.untilEqual(next, expected)
+    assert.deepEqual(
+      t.source.requests.slice(seen + 1).map(({ resourceVersion }) => resourceVersion),
+      ['3'],
+    )
+    await next.stop()
   })
 
   test('publishes an object that the topic cannot take with object null, and goes on', async () => {
@@ -191,6 +250,22 @@ describe('bridge', () => {
     await assert.rejects(stranger.ended, (error) => error instanceof KubedeltaError && error.code === 'topic-foreign')
   })
 
+  test('goes on with a higher epoch where nothing but records says what the last one was', async () => {
+    const t = new BridgeHarness()
+    for (const name of ['a', 'b']) {
+      const running = t.start()
+      t.source.add({ name })
+      await t.untilEqual(running)
+      await running.stop()
+    }
+    t.log.compact(TOPIC, { tombstones: 'drop' })
+    assert.deepEqual(t.controls(), [])
+    const next = t.start()
+    await t.untilEqual(next)
+    assert.equal(t.controls()[0]?.epoch, 3)
+    await next.stop()
+  })
+
   test('ends when another writer takes over, and names it', async () => {
     const t = new BridgeHarness()
     const running = t.start()
@@ -204,6 +279,82 @@ describe('bridge', () => {
       return true
     })
     assert.match(await running.metrics(), /kubedelta_fenced_total 1/)
+  })
+
+  test('is refused where a bridge of another cluster has come between its reading and its fence, whatever its epoch', async () => {
+    for (const epoch of [1, 2, 3]) {
+      const t = new BridgeHarness()
+      t.source.add({ name: 'a' })
+      const before = t.start()
+      await t.untilEqual(before)
+      await before.stop()
+      const lines = t.lines().length
+      const late = t.start({
+        connection: whenOpening(t.log, async (open) => {
+          await t.takeOver('stranger', { clusterId: 'cluster-2', epoch })
+          return open()
+        }),
+      })
+      t.source.add({ name: 'b' })
+      await assert.rejects(late.ended, (error) => hasCode(error, 'topic-foreign') && /cluster-2/.test(error.message))
+      assert.equal(t.lines().length, lines)
+    }
+  })
+
+  test('is refused where partitions were added between its reading and its fence', async () => {
+    const t = new BridgeHarness()
+    const late = t.start({
+      connection: whenOpening(t.log, async (open) => Object.create(await open(), { partitions: { value: 2 } })),
+    })
+    await assert.rejects(late.ended, (error) => hasCode(error, 'partitions-changed'))
+    assert.deepEqual(t.controls(), [])
+  })
+
+  test('asks nothing of the history of a cluster whose topic it takes over, and begins another stream', async () => {
+    const t = new BridgeHarness()
+    t.source.advanceTo(100)
+    t.source.add({ name: 'a' })
+    const former = t.start()
+    await t.untilEqual(former)
+    await former.stop()
+    t.source = new FakeSource()
+    t.source.add({ name: 'b' })
+    const adopting = t.start({ clusterId: 'cluster-2', adoptTopic: true })
+    await t.untilEqual(adopting)
+    assert.deepEqual(
+      t.source.requests.map(({ resourceVersion }) => resourceVersion),
+      ['', ''],
+    )
+    await adopting.stop()
+    const streams = t.controls().map(({ streamId, epoch }) => `${streamId} ${epoch}`)
+    assert.deepEqual(new Set(t.controls().map(({ streamId }) => streamId)).size, 2)
+    assert.deepEqual(new Set(streams).size, 2)
+    const added = t.lines().find(({ key }) => key === 'default/b')
+    assert.ok(added?.kind === 'record' && added.record.cause === 'LIST' && added.record.initial)
+  })
+
+  test('of several namespaces says once all are listed how far the one behind is, and how new the one ahead', async () => {
+    const t = new BridgeHarness()
+    const [behind, ahead] = [new FakeSource(), new FakeSource()]
+    ahead.advanceTo(20)
+    behind.add({ name: 'x', namespace: 'a' })
+    ahead.add({ name: 'x', namespace: 'b' })
+    const down = { kind: 'error', error: new KubedeltaError('unreachable', 'no answer') } as const
+    behind.failNext('watch', down)
+    behind.failNext('list', ...Array.from({ length: 3 }, () => down))
+    const running = t.start(
+      { createSource: (_resource, namespace) => (namespace === 'a' ? behind : ahead) },
+      { namespaces: ['a', 'b'] },
+    )
+    const progress = (): Control | undefined => t.controls().find(({ kind }) => kind === 'progress')
+    await t.until(() => t.lines().length === 1, 'the namespace that can be listed')
+    for (let turns = 0; turns < 100; turns++) await turn()
+    assert.equal(progress(), undefined)
+    for (let n = 0; n < 10 && progress() === undefined; n++) await t.clock.advance(5_000)
+    const found = progress()
+    assert.ok(found?.kind === 'progress')
+    assert.deepEqual([found.resourceVersion, found.newestResourceVersion], ['1', '21'])
+    await running.stop()
   })
 
   test('counts one takeover, however many appends and progress records it refuses', async () => {
@@ -251,3 +402,13 @@ describe('bridge', () => {
     assert.equal(await t.log.admin.describe(TOPIC, new AbortController().signal), undefined, 'no topic was created')
   })
 })
+
+/** The log, with something done in the place of opening a writer. */
+function whenOpening(log: TopicLog, run: (open: () => Promise<TopicWriter>) => Promise<TopicWriter>): TopicLog {
+  return {
+    admin: log.admin,
+    openReader: (options) => log.openReader(options),
+    openWriter: (options) => run(() => log.openWriter(options)),
+    [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
+  }
+}

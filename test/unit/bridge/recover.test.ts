@@ -80,6 +80,17 @@ function progressBatch(partition: number, fields: Partial<Progress>): ReadBatch 
   return { ...batch, partition, nextOffset: 1, records: [{ ...toControlRecord(progress), partition, offset: 0 }] }
 }
 
+function tombstoneBatch(partition: number, resourceVersion: string): ReadBatch {
+  const key = Buffer.from('default/gone')
+  const headers = [{ name: 'resourceVersion', value: resourceVersion }]
+  return {
+    ...batch,
+    partition,
+    nextOffset: 1,
+    records: [{ key, value: null, headers, partition, offset: 0, timestampMs: 0 }],
+  }
+}
+
 for (const ahead of [0, 1]) {
   test(`of partitions that are not equally far the one behind says what was synced, with partition ${ahead} ahead`, async () => {
     const further = { epoch: 2, policy: 'new', resourceVersion: '70' }
@@ -92,12 +103,40 @@ for (const ahead of [0, 1]) {
   })
 }
 
-test('progress that falls within a partition is of another history, and its resourceVersion counts', async () => {
+test('what stands before progress and is newer than the cluster was by then belongs to a history that is no more', async () => {
   const { recovery } = setUp([
-    [progressBatch(0, { resourceVersion: '70' }), progressBatch(0, { resourceVersion: '60' })],
+    [
+      // The deletion of what the restored cluster never had carries its last known state.
+      tombstoneBatch(0, '70'),
+      progressBatch(0, { resourceVersion: '60', newestResourceVersion: '62' }),
+    ],
   ])
   await recovery.read(new Map(), signal)
-  assert.equal(recovery.resourceVersion, '60')
+  assert.equal(recovery.resourceVersion, '62')
+})
+
+test('of what stands behind progress the newest counts, whatever other partitions say', async () => {
+  for (const behind of [0, 1]) {
+    const { recovery } = setUp([
+      [0, 1].flatMap((partition) => [
+        progressBatch(partition, { resourceVersion: '60', newestResourceVersion: '60' }),
+        ...(partition === behind ? [tombstoneBatch(partition, '61')] : []),
+      ]),
+    ])
+    await recovery.read(new Map(), signal)
+    assert.equal(recovery.resourceVersion, '61')
+  }
+})
+
+test('a partition whose progress is still of the former history has its resourceVersion count', async () => {
+  const { recovery } = setUp([
+    [
+      progressBatch(0, { resourceVersion: '60', newestResourceVersion: '60' }),
+      progressBatch(1, { resourceVersion: '70' }),
+    ],
+  ])
+  await recovery.read(new Map(), signal)
+  assert.equal(recovery.resourceVersion, '70')
 })
 
 test('a broken batch is passed over loudly', async () => {

@@ -32,6 +32,7 @@ const variants: readonly Control[] = [
   fence,
   progress,
   digest,
+  { ...progress, newestResourceVersion: '10490' },
   { ...progress, synced: false, resourceVersion: '', producerId: '', schemas: {} },
 ]
 for (const control of variants) {
