@@ -17,7 +17,7 @@ import { startKafka } from '../support/kafka.ts'
 import { startKafkaProxy } from '../support/kafka-proxy.ts'
 import { clusterState, type Version } from '../support/topic-lines.ts'
 import { BridgePair } from './bridge-pair.ts'
-import { runClients, type Traffic } from './clients.ts'
+import { changesOf, runClients, type Traffic } from './clients.ts'
 import { ConsumerProcess } from './consumer-process.ts'
 import { dice } from '../support/dice.ts'
 import { deck, DECK_SIZE, strike, type Cast, type Damage } from './faults.ts'
@@ -27,6 +27,7 @@ const SECONDS = Number(process.env['KUBEDELTA_CHAOS_SECONDS'] ?? 180)
 const SEED = Number(process.env['KUBEDELTA_CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 const NAMESPACE = 'chaos'
+const CHANGES_PER_SECOND = 100
 const RESOURCES = ['configmaps', 'secrets'] as const
 /** A leader survives a restart of the apiserver, which takes about 6 s. */
 const ELECTION = [
@@ -77,13 +78,14 @@ test(`chaos for ${SECONDS} s with seed ${SEED} ends with topics that equal the c
 
   const traffic: Traffic = { created: 0, updated: 0, deleted: 0, conflicts: 0, failed: 0 }
   const changing = new AbortController()
+  const startMs = performance.now()
   const clients = runClients(
     {
       plane,
       namespace: NAMESPACE,
       resources: RESOURCES,
-      clients: 12,
-      requestsPerSecond: 100,
+      clients: 32,
+      changesPerSecond: CHANGES_PER_SECOND,
       dice: (name) => dice(SEED, name),
     },
     traffic,
@@ -92,6 +94,8 @@ test(`chaos for ${SECONDS} s with seed ${SEED} ends with topics that equal the c
   const damage = await makeTrouble(t, cast, stop.signal)
   changing.abort()
   await clients
+  const reached = (changesOf(traffic) * 1_000) / (performance.now() - startMs)
+  t.diagnostic(`${reached.toFixed(1)} changes a second, outages included: wanted ${CHANGES_PER_SECOND}`)
   stop.signal.throwIfAborted()
 
   await bridges.settled()

@@ -1,4 +1,7 @@
 // Independent clients of an apiserver that create, update and delete objects at a rate, whatever happens around them.
+//
+// The rate is of changes that were carried out. What an outage or a conflict kept from being one is caught up with, by as many requests at
+// once as there are clients.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ControlPlane } from '../support/control-plane.ts'
@@ -9,9 +12,10 @@ export interface ClientsOptions {
   readonly namespace: string
   /** `configmaps`, `secrets`: core resources that take `data`. */
   readonly resources: readonly [string, ...string[]]
+  /** Each has one request under way at most. */
   readonly clients: number
   /** Over all clients. */
-  readonly requestsPerSecond: number
+  readonly changesPerSecond: number
   readonly dice: (client: string) => Dice
 }
 
@@ -28,28 +32,65 @@ export interface Traffic {
 
 /** Sends requests until the signal aborts. A refusal that no fault explains ends it. */
 export async function runClients(options: ClientsOptions, traffic: Traffic, signal: AbortSignal): Promise<void> {
+  const pace = new Pace(options.changesPerSecond)
   await Promise.all(
-    Array.from({ length: options.clients }, (_, client) =>
-      runClient(options, { name: `c${client}`, dice: options.dice(`client ${client}`) }, traffic, signal),
-    ),
+    Array.from({ length: options.clients }, (_, client) => {
+      const one = { name: `c${client}`, dice: options.dice(`client ${client}`) }
+      return runClient({ ...options, ...one, pace }, traffic, signal)
+    }),
   )
 }
 
+/** How many of the requests were changes for certain. */
+export function changesOf({ created, updated, deleted }: Traffic): number {
+  return created + updated + deleted
+}
+
+/** One schedule of changes for all clients: whoever is free takes the next one. */
+class Pace {
+  readonly #periodMs: number
+  readonly #startMs = performance.now()
+  #taken = 0
+
+  constructor(changesPerSecond: number) {
+    this.#periodMs = 1_000 / changesPerSecond
+  }
+
+  /** Resolves when the next change is due; at once while the schedule is behind. */
+  async next(): Promise<void> {
+    const dueMs = this.#startMs + this.#taken++ * this.#periodMs
+    // A load generator's pace, not a wait for a state.
+    await sleep(Math.max(0, dueMs - performance.now()))
+  }
+
+  /** It has not become one: another is due in its place. */
+  giveBack(): void {
+    this.#taken--
+  }
+}
+
 /** Of each client: its own, so that it knows what it may expect there. */
-const NAMES = 20
+const NAMES = 8
+
+/** Nobody asks a server that is down as fast as it refuses. */
+const PAUSE_AFTER_FAILURE_MS = 200
+
+interface ClientOptions extends Omit<ClientsOptions, 'dice'> {
+  readonly name: string
+  readonly dice: Dice
+  readonly pace: Pace
+}
 
 async function runClient(
-  { plane, namespace, resources, clients, requestsPerSecond }: ClientsOptions,
-  { name: client, dice }: { readonly name: string; readonly dice: Dice },
+  { plane, namespace, resources, name: client, dice, pace }: ClientOptions,
   traffic: Traffic,
   signal: AbortSignal,
 ): Promise<void> {
   // As far as it knows: a request without an answer may have been carried out.
   const there = new Set<string>()
-  const periodMs = (clients * 1_000) / requestsPerSecond
-  for (let at = performance.now(); !signal.aborted; at += periodMs) {
-    // A load generator's pace, not a wait for a state.
-    await sleep(Math.max(0, at - performance.now()))
+  for (;;) {
+    await pace.next()
+    if (signal.aborted) return
     const resource = dice.pick(resources)
     const name = `${client}-${dice.below(NAMES)}`
     const path = `/api/v1/namespaces/${namespace}/${resource}`
@@ -58,14 +99,19 @@ async function runClient(
     if (what === 'delete') there.delete(key)
     else there.add(key)
     const body = { metadata: { name }, [resource === 'secrets' ? 'stringData' : 'data']: { v: String(dice.random()) } }
-    try {
-      const { status, body: answer } = await request(plane, { what, path, name, body })
-      if (status === 404) there.delete(key)
-      count(traffic, what, status, answer)
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error)) throw error
-      traffic.failed += 1
-    }
+    const outcome = await request(plane, { what, path, name, body }).then(
+      ({ status, body: answer }) => outcomeOf(what, status, answer),
+      (error: unknown) => {
+        if (!(error instanceof Error && 'code' in error)) throw error
+        return 'failed' as const
+      },
+    )
+    traffic[outcome] += 1
+    if (outcome !== 'conflicts' && outcome !== 'failed') continue
+    // What was not there to update or delete is not there; what could not be created is.
+    if (outcome === 'conflicts' && what !== 'create') there.delete(key)
+    pace.giveBack()
+    if (outcome === 'failed') await sleep(PAUSE_AFTER_FAILURE_MS)
   }
 }
 
@@ -96,9 +142,9 @@ function request(
   }
 }
 
-function count(traffic: Traffic, what: What, status: number, answer: string): void {
-  if (status === 404 || status === 409) traffic.conflicts += 1
-  else if (status === 429 || status >= 500) traffic.failed += 1
-  else if (status >= 400) throw new Error(`Cannot ${what}: the apiserver says ${status}: ${answer}`)
-  else traffic[({ create: 'created', update: 'updated', delete: 'deleted' } as const)[what]] += 1
+function outcomeOf(what: What, status: number, answer: string): keyof Traffic {
+  if (status === 404 || status === 409) return 'conflicts'
+  if (status === 429 || status >= 500) return 'failed'
+  if (status >= 400) throw new Error(`Cannot ${what}: the apiserver says ${status}: ${answer}`)
+  return ({ create: 'created', update: 'updated', delete: 'deleted' } as const)[what]
 }

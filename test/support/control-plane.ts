@@ -95,7 +95,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const files = writeFiles(folder)
   const server = `https://127.0.0.1:${securePort}`
   const etcdEndpoint = `http://127.0.0.1:${clientPort}`
-  const agent = new Agent({ keepAlive: true, maxSockets: 16 })
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   stack.defer(() => agent.destroy())
 
   const startEtcd = (): Promise<Child> =>
