@@ -36,6 +36,12 @@ export async function verifyDigests(options: VerifyOptions, context: CommandCont
   return codes.includes(1) ? 1 : Math.max(...codes, 0)
 }
 
+/** What came of one partition. */
+export interface PartitionVerdict {
+  readonly partition: number
+  readonly verdict: DigestVerdict
+}
+
 interface TopicToVerify {
   readonly log: TopicLog
   readonly topic: string
@@ -78,6 +84,9 @@ async function verifyTopic(
       partition,
       verdict: audit.verdict(newest?.streamId),
     }))
+    for (const reason of reasonsUnknown(verdicts)) {
+      output.warn(`kubedelta: cannot tell whether ${resource} is intact: ${reason}`)
+    }
     const keys = [...partitions.values()].reduce((sum, { size }) => sum + size, 0)
     return conclusion({ resource, topic: keys, partitions: partitions.size }, verdicts, unreadable)
   } catch (cause) {
@@ -116,9 +125,31 @@ async function takeRecord(
   return undefined
 }
 
+/** Why partitions cannot be judged, and what can be done about it: a line a reason. */
+export function reasonsUnknown(verdicts: readonly PartitionVerdict[]): readonly string[] {
+  const of = (kind: DigestVerdict['kind']): string =>
+    verdicts.flatMap(({ partition, verdict }) => (verdict.kind === kind ? [partition] : [])).join(', ')
+  const none = of('none')
+  const unknown = of('unknown')
+  return [
+    ...(none === ''
+      ? []
+      : [
+          `no digest of the present content stands in partitions ${none}: a bridge writes one when its first list is complete, unless it ` +
+            `runs with --digest-interval 0; compare with the cluster by leaving out --digest`,
+        ]),
+    ...(unknown === ''
+      ? []
+      : [
+          `compaction has taken away records behind the newest digest of partitions ${unknown}: ask again after the next one, which a ` +
+            `running bridge writes every --digest-interval (10 minutes by default); or compare with the cluster by leaving out --digest`,
+        ]),
+  ]
+}
+
 function conclusion(
   head: { readonly resource: string; readonly topic: number; readonly partitions: number },
-  verdicts: readonly { readonly partition: number; readonly verdict: DigestVerdict }[],
+  verdicts: readonly PartitionVerdict[],
   unreadable: number,
 ): { readonly line: object; readonly code: number } {
   const different = verdicts.flatMap(({ partition, verdict }) =>
