@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { BridgeProcess } from '../support/bridge-process.ts'
 import { startStory, type BridgeStory } from '../support/bridge-story.ts'
+import { assertEpochsRise } from '../support/candidates.ts'
 import { cart } from '../support/cluster-objects.ts'
 import { ready } from '../support/ready.ts'
 import {
@@ -125,6 +126,37 @@ test('objects in another version of their collection are updates, when the first
   assertSameState(topic.lines, await clusterState(story.plane, `orders.${GROUP}`))
 })
 
+test('a collection that is defined while a standby waits is its own when it takes over, with the differences alone', async () => {
+  await bridge.stop()
+  const times = [
+    '--leader-elect-lease-duration=3s',
+    '--leader-elect-renew-deadline=2s',
+    '--leader-elect-retry-period=500ms',
+  ]
+  const elected = [...ARGS, '--prefix=elected', '--leader-elect', '--leader-elect-namespace=default', ...times]
+  await using leader = await story.bridge(elected)
+  await using standby = await story.bridge(elected)
+  await define('parcels')
+  for (const name of ['same', 'changed', 'gone']) await create('parcels', name)
+  await using topic = story.follow(`parcels.${GROUP}`, { prefix: 'elected', args: ['--control'] })
+  await topic.untilEqual(await clusterState(story.plane, `parcels.${GROUP}`))
+  const before = [...topic.lines]
+  await leader.kill()
+  await story.plane.kubectl(['label', `parcels.${GROUP}`, 'changed', 'color=blue'])
+  await story.plane.kubectl(['delete', `parcels.${GROUP}`, 'gone'])
+  await topic.untilEqual(await clusterState(story.plane, `parcels.${GROUP}`))
+  assertLives(topic.lines)
+  assertEpochsRise(topic.lines)
+  const names = since(topic.lines, before)
+    .filter(isRecord)
+    .map((line) => `${line.op} ${line.key}`)
+  assert.deepEqual(names.toSorted(), ['DELETED default/gone', 'UPDATED default/changed'])
+  await ready(async () => assert.equal(await standby.metric('kubedelta_synced', { resource: `parcels.${GROUP}` }), 1), {
+    what: 'the collection to be synced',
+  })
+  await standby.stop()
+})
+
 async function define(plural: string, versions: readonly string[] = ['v1']): Promise<void> {
   const { kubectl } = story.plane
   await kubectl(['apply', '-f', '-'], { stdin: JSON.stringify(definition(plural, versions)) })
@@ -189,7 +221,6 @@ function aggregated(group: string): object {
 async function until(path: string, text: RegExp): Promise<void> {
   await ready(async () => assert.match((await bridge.get(path)).text, text), {
     what: `${path} to say ${text.source}`,
-    timeoutMs: 60_000,
   })
 }
 

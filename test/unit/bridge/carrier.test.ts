@@ -2,12 +2,15 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { aborted } from '../../../src/base/abort.ts'
 import { KubedeltaError } from '../../../src/base/errors.ts'
+import { silentLogger } from '../../../src/base/log.ts'
 import type { BridgedResource, BridgeOptions, Selection } from '../../../src/bridge/bridge-options.ts'
+import { LeaderElection } from '../../../src/bridge/leader-election.ts'
 import { resourceName, type Resource } from '../../../src/object/resource.ts'
 import { PODS } from '../../../src/testing/fake-objects.ts'
 import { FakeSource } from '../../../src/testing/fake-source.ts'
 import { LastingSource } from '../../../src/watch/lasting-source.ts'
-import { BridgeHarness, shortOf } from '../../support/bridge-harness.ts'
+import { BridgeHarness, shortOf, type RunningBridge } from '../../support/bridge-harness.ts'
+import { FakeLease } from '../../support/fake-lease.ts'
 
 const CARTS: Resource = { ...PODS, group: 'shop.example.com', resource: 'carts', kind: 'Cart', version: 'v1' }
 const CARTS_TOPIC = 'kubedelta.test.carts.shop.example.com'
@@ -42,7 +45,6 @@ class Cluster extends BridgeHarness {
   }
 
   async *#selections(signal: AbortSignal): AsyncGenerator<Selection> {
-    signal.addEventListener('abort', () => this.#changed.resolve(), { once: true })
     while (!signal.aborted) {
       const served = this.#served
       const { unreachableGroups } = this
@@ -56,8 +58,23 @@ class Cluster extends BridgeHarness {
           return isGone && unreachableGroups.length === 0 ? bridged({ ...CARTS, version: '', kind: '' }) : undefined
         },
       }
-      await next
+      await Promise.race([next, aborted(signal)])
     }
+  }
+
+  /** A bridge that writes while it holds the Lease. */
+  candidate(identity: string, lease: FakeLease): RunningBridge {
+    const election = new LeaderElection({
+      store: lease.store(),
+      identity,
+      timing: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 },
+      clock: this.clock,
+      wallNow: () => this.clock.now(),
+      random: () => 0,
+      setMaster: () => {},
+      log: silentLogger,
+    })
+    return this.start({ ...this.options(), election, holder: identity })
   }
 
   shorts(): readonly string[] {
@@ -81,6 +98,39 @@ describe('a collection that comes later', () => {
       ['pods', 'carts.shop.example.com'],
     )
     await running.stop()
+  })
+
+  test('is taken over by a standby that was there before it, with the differences alone', async () => {
+    const t = new Cluster()
+    const lease = new FakeLease()
+    const leader = t.candidate('first', lease)
+    await t.untilEqual(leader)
+    const standby = t.candidate('second', lease)
+    await t.until(() => standby.bridge.candidate()?.role === 'standby', 'a standby')
+    for (const name of ['same', 'changed', 'gone']) t.carts.add({ name })
+    t.serve(PODS, CARTS)
+    await t.until(() => t.shorts().length === 3, 'three carts')
+    await leader.stop()
+    t.carts.modify({ name: 'changed' })
+    t.carts.delete({ name: 'gone' })
+    await t.clock.advance(2_000)
+    await t.until(() => t.shorts().length === 6, 'the differences')
+    const isSynced = (): boolean => {
+      const health = standby.bridge.health()
+      return health.length === 2 && health.every(({ synced }) => synced)
+    }
+    await t.until(isSynced, 'both resources, synced')
+    assert.deepEqual(t.shorts().slice(3).toSorted(), [
+      'DELETED RECOVERY default/gone@3 finalStateUnknown',
+      'UPDATED RECOVERY default/changed@4',
+      'tombstone default/gone',
+    ])
+    const fences = t.controls(CARTS_TOPIC).filter(({ kind }) => kind === 'fence')
+    assert.deepEqual(
+      fences.map(({ holder, epoch }) => `${holder} ${epoch}`),
+      ['first 1', 'second 2'],
+    )
+    await standby.stop()
   })
 
   test('whose topic is refused is degraded and ends nothing, and is tried again', async () => {

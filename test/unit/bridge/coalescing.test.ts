@@ -5,7 +5,8 @@ import { ByteBudget } from '../../../src/base/byte-budget.ts'
 import type { BridgedResource } from '../../../src/bridge/bridge.ts'
 import { FakeSource } from '../../../src/testing/fake-source.ts'
 import type { TopicLog } from '../../../src/topic/port.ts'
-import { BridgeHarness, shortOf } from '../../support/bridge-harness.ts'
+import { fromHeaders } from '../../../src/record/control.ts'
+import { BridgeHarness, shortOf, TOPIC } from '../../support/bridge-harness.ts'
 
 async function turns(): Promise<void> {
   for (let count = 0; count < 5; count++) await turn()
@@ -54,6 +55,37 @@ describe('while the broker acknowledges nothing', () => {
       ],
     )
     assert.match(await running.metrics(), /kubedelta_records_coalesced_total\{resource="pods"\} 3000\n/)
+    await running.stop()
+  })
+
+  test('what stood before a progress record stands before it on the topic, whatever comes later', async () => {
+    const t = new BridgeHarness()
+    t.source.add({ name: 'hot' })
+    const running = t.start()
+    await t.untilEqual(running)
+    const before = t.log.records(TOPIC).length
+    const acknowledge = t.log.holdAcks()
+    t.source.modify({ name: 'hot' })
+    await turns()
+    await t.clock.advance(1_000)
+    t.source.modify({ name: 'hot' })
+    t.source.bookmark()
+    await turns()
+    t.source.modify({ name: 'hot' })
+    await turns()
+    acknowledge()
+    await t.until(() => t.equals(), 'topic equals source')
+    const written = t.log.records(TOPIC).slice(before)
+    const shown = written.map((stored) => {
+      const control = fromHeaders(stored.key.toString(), stored.headers)
+      return control?.kind === 'progress' ? [`progress ${control.resourceVersion}`] : t.linesOf([stored]).map(shortOf)
+    })
+    assert.deepEqual(shown.flat().slice(0, 4), [
+      'UPDATED WATCH default/hot@2',
+      'UPDATED WATCH default/hot@3',
+      'progress 3',
+      'UPDATED WATCH default/hot@4',
+    ])
     await running.stop()
   })
 
