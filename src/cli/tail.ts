@@ -23,14 +23,7 @@ import { nearestFew } from './suggest.ts'
 export async function tail(options: TailOptions, context: CommandContext): Promise<number> {
   const { signal, output } = context
   const { from: url, resource = '', cluster, prefix } = options
-  const named = options.topic
-  const topic = topicOf({
-    from: url,
-    resource,
-    prefix,
-    ...(named !== undefined && { topic: named }),
-    ...(cluster !== undefined && { cluster }),
-  })
+  const topic = options.topic ?? topicOf({ from: url, resource, prefix, ...(cluster !== undefined && { cluster }) })
   await using log = await openLog(options.from, options, context)
   const at = (end: 'earliest' | 'latest'): Promise<ReadonlyMap<number, number>> =>
     offsetsOf(log.admin, topic, end, options, signal)
