@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { startChild } from './child.ts'
+import { bareEnvironment } from './environment.ts'
 import { temporaryFolder } from './leftovers.ts'
 import { reservePorts } from './ports.ts'
 import { ready } from './ready.ts'
@@ -61,7 +62,7 @@ export async function startBridge({
   const logFile = join(folder.path, 'output.log')
   const where = ['--to', `kafka://${brokers}`, '--cluster', CLUSTER, '--kubeconfig', kubeconfig]
   const command = [...node, BIN, 'run', ...where, '--metrics-listen', `127.0.0.1:${port}`, ...args]
-  const env = { ...environment(folder.path), ...more }
+  const env = bareEnvironment(folder.path, more)
   const child = stack.use(await startChild(process.execPath, command, { logFile, env }))
   const life = stack.move()
 
@@ -77,7 +78,7 @@ export async function startBridge({
     pid: child.pid,
     exited: child.exited,
     get,
-    ready: () => ready(() => answersOk('/readyz'), { what: 'a ready bridge', children: [child], timeoutMs: 60_000 }),
+    ready: () => ready(() => answersOk('/readyz'), { what: 'a ready bridge', children: [child] }),
     async metric(name, labels = {}) {
       const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`)
       const samples = (await get('/metrics')).text
@@ -120,11 +121,6 @@ export async function kubedelta(args: readonly string[], node: readonly string[]
 export function spawnKubedelta(args: readonly string[], node: readonly string[] = []) {
   return spawn(process.execPath, [...node, BIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: environment('/nonexistent'),
+    env: bareEnvironment('/nonexistent'),
   })
-}
-
-/** No kubeconfig, option or test runner of the surroundings reaches the command. */
-function environment(home: string): NodeJS.ProcessEnv {
-  return { PATH: process.env['PATH'], HOME: home }
 }

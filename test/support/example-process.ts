@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { bareEnvironment } from './environment.ts'
 import { atProcessEnd } from './leftovers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -39,7 +40,7 @@ export function startExample(command: string, env: Readonly<Record<string, strin
     // A terminal's Ctrl-C reaches the whole group: npm, its shell and the example.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...env },
+    env: bareEnvironment('/nonexistent', env),
   })
   const group = (signal: NodeJS.Signals): void => {
     try {

@@ -1,6 +1,8 @@
 // Runs one test file in a process of its own and reports what the test runner said of it.
 
+import { readdirSync, readFileSync } from 'node:fs'
 import { run } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { inspect } from 'node:util'
 
 /** How many tests ended how; files and suites are not counted. */
@@ -19,9 +21,16 @@ export interface FileReport extends Counts {
   readonly notes: readonly string[]
 }
 
+export interface RunFileOptions {
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+  /** Time for a file that was told to end to remove what it has left. @default 10_000 */
+  readonly graceMs?: number
+}
+
 /** Runs the test file at `path`. It fails when it takes longer than `timeoutMs`, and when there is no test in it. */
-export async function runFile(path: string, options: { timeoutMs: number; signal: AbortSignal }): Promise<FileReport> {
-  const { timeoutMs, signal } = options
+export async function runFile(path: string, options: RunFileOptions): Promise<FileReport> {
+  const { timeoutMs, signal, graceMs = 10_000 } = options
   const start = performance.now()
   const failures: string[] = []
   const notes: string[] = []
@@ -72,6 +81,7 @@ export async function runFile(path: string, options: { timeoutMs: number; signal
     events.once('end', resolve).once('error', reject)
     events.resume()
   })
+  if (timeout.aborted || signal.aborted) await endDeaf(path, graceMs)
 
   if (isEmpty) {
     counts = { passed: 0, failed: 1, skipped: 0 }
@@ -79,6 +89,40 @@ export async function runFile(path: string, options: { timeoutMs: number; signal
   }
   if (counts.failed > 0 && printed.length > 0) failures.push(`printed:\n${printed.join('').trimEnd()}`)
   return { ...counts, durationMs: performance.now() - start, failures, notes }
+}
+
+/** Waits for the end of the file's process, and kills one that does not hear SIGTERM since its event loop no longer turns. */
+async function endDeaf(path: string, graceMs: number): Promise<void> {
+  const deadline = performance.now() + graceMs
+  for (let pids = processesOf(path); pids.length > 0; pids = processesOf(path)) {
+    if (performance.now() > deadline) for (const pid of pids) kill(pid)
+    await pause(100)
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    // It has ended by itself, which is what was wanted.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
+
+/** Children of this process that run the file; none where there is no /proc to tell of them. */
+function processesOf(path: string): readonly number[] {
+  if (process.platform !== 'linux') return []
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const parent = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+        return Number(parent) === process.pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`\0${path}\0`)
+      } catch {
+        // It has ended since, or was no process.
+        return false
+      }
+    })
 }
 
 function failureOf(error: Error): { readonly failureType: unknown } {
