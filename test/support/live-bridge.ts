@@ -77,6 +77,8 @@ export async function startLiveBridge(options: LiveBridgeOptions): Promise<LiveB
     writtenSchemas: {},
     schemas: new SchemaStore(),
     resyncMs: undefined,
+    // Stories wait for progress; every ten seconds would be long.
+    progressIntervals: { changedMs: 500, quietMs: 60_000 },
     tooLargeRetryMs: options.tooLargeRetryMs,
     budget,
     metrics: createBridgeMetrics(createMetrics(), '0.0.0', () => budget.used),
