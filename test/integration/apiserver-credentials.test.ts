@@ -173,5 +173,5 @@ async function assertEqual(): Promise<void> {
 
 async function until(bridge: BridgeProcess, text: RegExp): Promise<void> {
   const what = `/readyz?verbose to say ${text.source}`
-  await ready(async () => assert.match((await bridge.get('/readyz?verbose')).text, text), { what, timeoutMs: 60_000 })
+  await ready(async () => assert.match((await bridge.get('/readyz?verbose')).text, text), { what })
 }

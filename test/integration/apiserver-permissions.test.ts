@@ -124,5 +124,5 @@ async function equals(topic: TopicFollower, resource: string): Promise<void> {
 
 async function until(text: RegExp): Promise<void> {
   const what = `/readyz?verbose to say ${text.source}`
-  await ready(async () => assert.match((await bridge.get('/readyz?verbose')).text, text), { what, timeoutMs: 90_000 })
+  await ready(async () => assert.match((await bridge.get('/readyz?verbose')).text, text), { what })
 }

@@ -11,7 +11,7 @@ import type { FailoverFigures } from '../../bench/failover.ts'
 test('the benchmark has a standby take over from each ending of a leader, and reports the gaps', async () => {
   const command = fileURLToPath(new URL('../../bench/failover.ts', import.meta.url))
   const args = [command, '--timing', 'quick', '--json']
-  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 200_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 300_000 })
   const figures: readonly FailoverFigures[] = JSON.parse(stdout)
   assert.deepEqual(
     figures.map(({ timing, ending }) => `${timing} ${ending}`),

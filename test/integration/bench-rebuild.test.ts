@@ -15,7 +15,7 @@ test('the benchmark rebuilds every key, plain and compressed, beside kafkajs, an
   const command = fileURLToPath(new URL('../../bench/rebuild.ts', import.meta.url))
   const sizes = ['--records', String(RECORDS), '--keys', String(KEYS), '--small-objects', '2000', '--rounds', '1']
   const args = [command, ...sizes, '--profile', '--json']
-  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 120_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 300_000 })
   const report: RebuildReport = JSON.parse(stdout)
   assert.deepEqual(
     report.topics.map(({ compression }) => compression),

@@ -4,23 +4,32 @@
 // A silent watch takes more than five minutes to show: test/unit/cli/bridge-health.test.ts lets them pass on a clock of its own.
 
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
 import type { BridgeProcess } from '../support/bridge-process.ts'
 import { startStory, type BridgeStory } from '../support/bridge-story.ts'
+import { temporaryFolder } from '../support/leftovers.ts'
 import { ready } from '../support/ready.ts'
 import { clusterState } from '../support/topic-lines.ts'
 
-/** Stands still for longer than /livez allows, when it is told to. */
+/** Stands still when it is told to, until somebody writes to the pipe. */
 const BLOCK_ON_SIGUSR2 =
-  "data:text/javascript,process.on('SIGUSR2', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 12_000))"
+  "data:text/javascript,import { readFileSync } from 'node:fs'; process.on('SIGUSR2', () => readFileSync(process.env.UNBLOCK))"
 
 let story: BridgeStory
 let bridge: BridgeProcess
+let pipe: string
 const life = new AsyncDisposableStack()
 
 before(async () => {
   story = life.use(await startStory())
-  bridge = life.use(await story.bridge(['-r', 'configmaps'], { node: ['--import', BLOCK_ON_SIGUSR2] }))
+  pipe = join(life.use(temporaryFolder('health')).path, 'unblock')
+  await promisify(execFile)('mkfifo', [pipe])
+  const more = { node: ['--import', BLOCK_ON_SIGUSR2], env: { UNBLOCK: pipe } }
+  bridge = life.use(await story.bridge(['-r', 'configmaps'], more))
 })
 
 after(() => life.disposeAsync())
@@ -39,6 +48,7 @@ test('/livez turns 503 while the event loop is blocked, and 200 again afterwards
   bridge.signal('SIGUSR2')
   const { text } = await untilLivez(503)
   assert.match(text, /^\[-\]event-loop failed: blocked for [0-9.]+ s$/m)
+  await writeFile(pipe, '')
   await untilLivez(200)
 })
 
@@ -72,9 +82,9 @@ async function untilLivez(wanted: number): Promise<{ readonly text: string }> {
     if (answer.status !== wanted) throw new Error(`/livez says ${answer.status}`)
     return answer
   }
-  return ready(probe, { what: `/livez to say ${wanted}`, timeoutMs: 20_000 })
+  return ready(probe, { what: `/livez to say ${wanted}` })
 }
 
 async function until(line: RegExp, what: string): Promise<void> {
-  await ready(async () => assert.match(bridge.output(), line), { what, timeoutMs: 30_000 })
+  await ready(async () => assert.match(bridge.output(), line), { what })
 }

@@ -109,12 +109,16 @@ test('a bridge with --resync publishes what is unchanged again, as RESYNC, and n
   const lines = await story.read('configmaps', { prefix: 'resync' })
   assertSameState(lines, state)
   assertLives(lines)
-  const resyncs = (lines.length - state.size) / state.size
-  for (const key of state.keys()) {
-    const version = state.get(key)?.resourceVersion
-    const rest = Array.from({ length: resyncs }, () => `UPDATED RESYNC@${version}`)
-    assert.deepEqual(lifeOf(lines, key), [`ADDED LIST@${version}`, ...rest])
+  const counts = new Set<number>()
+  for (const [key, { resourceVersion }] of state) {
+    const [first, ...resyncs] = lifeOf(lines, key)
+    assert.equal(first, `ADDED LIST@${resourceVersion}`)
+    assert.deepEqual(new Set(resyncs), new Set([`UPDATED RESYNC@${resourceVersion}`]))
+    counts.add(resyncs.length)
   }
+  // The stop may have come amid one more, which is the last of some and not of others.
+  const least = Math.min(...counts)
+  assert.ok(least >= 2 && [...counts].every((count) => count - least <= 1), [...counts].join())
 })
 
 test('bridges end with 0 when they are told to, and leave topics that equal the cluster', async () => {

@@ -130,7 +130,7 @@ test('--apply-scope-change deletes what is no longer selected and adds what is',
 /** Resources, as kubectl names them, that have a topic of this prefix. */
 async function resourcesWithTopics(prefix: string): Promise<readonly string[]> {
   const start = `${prefix}.${CLUSTER}.`
-  const signal = AbortSignal.timeout(30_000)
+  const signal = AbortSignal.timeout(120_000)
   await using log = await connect(`kafka://${story.kafka.brokers}`, { signal })
   const topics = await log.admin.list(signal)
   return topics.flatMap((topic) => (topic.startsWith(start) ? topic.slice(start.length) : [])).toSorted()

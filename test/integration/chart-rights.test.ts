@@ -194,7 +194,7 @@ async function untilAllowed(release: Installed, path: string): Promise<void> {
 
 async function untilStatus(release: Installed, path: string, wanted: 200 | 403 | 404): Promise<void> {
   const answer = async (): Promise<void> => assert.equal(await status(release, path), wanted)
-  await ready(answer, { what: `${wanted} for ${path}`, timeoutMs: 10_000 })
+  await ready(answer, { what: `${wanted} for ${path}` })
 }
 
 interface Right {

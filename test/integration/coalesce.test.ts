@@ -131,5 +131,5 @@ async function untilAllRead(bridge: BridgeProcess): Promise<void> {
     const held = await bridge.metric('kubedelta_buffered_bytes')
     if (held < enough) throw new Error(`it holds ${held} bytes`)
   }
-  await ready(probe, { what: `a bridge that holds ${enough} bytes`, timeoutMs: 60_000 })
+  await ready(probe, { what: `a bridge that holds ${enough} bytes` })
 }

@@ -113,7 +113,7 @@ for (const partitions of [1, 6]) {
     await topic.compacted(GONE)
     consumer.signal('SIGCONT')
     await topic.set('last')
-    await ready(isEqual, { what: 'the consumer after its stop', timeoutMs: 60_000 })
+    await ready(isEqual, { what: 'the consumer after its stop' })
     await topic[Symbol.asyncDispose]()
     await deleteTopic(kafka, topic.topic)
   })

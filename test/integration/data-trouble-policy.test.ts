@@ -91,7 +91,7 @@ test('the next start writes nothing again, and compaction removes the old text f
       const found = filesWithText()
       if (found.length > 0) throw new Error(found.join(', '))
     },
-    { what: 'a disk without the old text', timeoutMs: 60_000 },
+    { what: 'a disk without the old text' },
   )
 })
 

@@ -64,7 +64,7 @@ test('a demo that is killed leaves no bridge behind', async () => {
   assert.ok(isAlive(bridge))
   assert.ok(existsSync(directory))
   await demo[Symbol.asyncDispose]()
-  await ready(async () => assert.ok(!isAlive(bridge)), { what: `the end of bridge ${bridge}`, timeoutMs: 10_000 })
+  await ready(async () => assert.ok(!isAlive(bridge)), { what: `the end of bridge ${bridge}` })
 })
 
 interface Row {

@@ -121,7 +121,7 @@ async function leads(bridge: BridgeProcess): Promise<void> {
       const { status, text } = await bridge.get('/readyz?verbose')
       if (status !== 200 || !text.includes('leader-election ok: leading')) throw new Error(text)
     },
-    { what: 'a leader', timeoutMs: 60_000 },
+    { what: 'a leader' },
   )
 }
 
@@ -130,7 +130,7 @@ async function says(bridge: BridgeProcess, text: string): Promise<void> {
     async () => {
       if (!bridge.output().includes(text)) throw new Error(bridge.output())
     },
-    { what: `the log line '${text}'`, timeoutMs: 30_000 },
+    { what: `the log line '${text}'` },
   )
 }
 

@@ -6,9 +6,12 @@ import { after, before, test } from 'node:test'
 import { startApiserverProxy } from '../support/apiserver-proxy.ts'
 import { kubedelta, CLUSTER, type BridgeProcess } from '../support/bridge-process.ts'
 import { startStory, type BridgeStory } from '../support/bridge-story.ts'
-import { Candidates, epochOf } from '../support/candidates.ts'
+import { Candidates, epochOf, type CandidatesOptions } from '../support/candidates.ts'
 import { ready } from '../support/ready.ts'
 import { isRecord, shortOf, type TopicFollower, type TopicLine } from '../support/topic-lines.ts'
+
+/** For stories that wait until a Lease is over. */
+const SHORT_LEASE = ['3s', '2s', '500ms'] as const
 
 let story: BridgeStory
 const life = new AsyncDisposableStack()
@@ -31,8 +34,8 @@ interface Pair extends AsyncDisposable {
 }
 
 /** A leader and a standby over objects that change without a pause. */
-async function startPair(name: string): Promise<Pair> {
-  const candidates = new Candidates({ story, name })
+async function startPair(name: string, timing?: CandidatesOptions['timing']): Promise<Pair> {
+  const candidates = new Candidates({ story, name, ...(timing && { timing }) })
   await candidates.prepare()
   await using stack = new AsyncDisposableStack()
   const leader = stack.use(await candidates.start())
@@ -85,7 +88,7 @@ test('a leader that is told to end gives the Lease back, and the standby takes o
 })
 
 test('a leader that is killed is followed once its Lease is over', async () => {
-  await using pair = await startPair('killed')
+  await using pair = await startPair('killed', SHORT_LEASE)
   const { candidates, leader, standby, topic } = pair
   await leader.kill()
   await candidates.leads(standby)
@@ -95,7 +98,7 @@ test('a leader that is killed is followed once its Lease is over', async () => {
 })
 
 test('a leader that was stopped amid writes and wakes up later writes nothing more, and ends naming the new one', async () => {
-  await using pair = await startPair('asleep')
+  await using pair = await startPair('asleep', SHORT_LEASE)
   const { candidates, leader, standby, topic } = pair
   leader.signal('SIGSTOP')
   await candidates.leads(standby)
@@ -127,7 +130,7 @@ test('without election the broker refuses the writes of a bridge that another on
 })
 
 test('a leader whose Lease is given to another by hand ends and names it', async () => {
-  await using pair = await startPair('robbed')
+  await using pair = await startPair('robbed', SHORT_LEASE)
   const { candidates, leader, standby, topic } = pair
   await candidates.give('intruder')
   assert.equal(await leader.exited, 'exit code 1')
@@ -186,6 +189,6 @@ async function says(bridge: BridgeProcess, text: string): Promise<void> {
     async () => {
       if (!bridge.output().includes(text)) throw new Error(bridge.output())
     },
-    { what: `the log line '${text}'`, timeoutMs: 30_000 },
+    { what: `the log line '${text}'` },
   )
 }

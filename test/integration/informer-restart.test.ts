@@ -104,8 +104,8 @@ test('an informer that is stopped while its apiserver hangs ends at once and lea
   const running = factory.run(stopping.signal)
   const connected = await once(server, 'connection')
   const closed = Promise.all(connected.map((socket) => once(socket, 'close')))
-  // Well before any timeout of the connection's own.
-  const soon = AbortSignal.timeout(5_000)
+  // Before the connection's own timeout, of 10 s.
+  const soon = AbortSignal.timeout(8_000)
   const waiting = assert.rejects(informer.whenLive(soon), /was stopped before/)
   stopping.abort()
   await Promise.all([running, waiting, closed])

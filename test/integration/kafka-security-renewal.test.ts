@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { after, before, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { openKafkaLog } from '../../src/kafka/kafka-log.ts'
 import type { KafkaSasl } from '../../src/kafka/security.ts'
 import { startSimulatedCluster, type SimulatedCluster } from '../../src/testing/simulated/cluster.ts'
@@ -51,67 +51,70 @@ const SASL: Readonly<Record<string, (onAsked: () => void) => KafkaSasl>> = {
   plain: () => ({ mechanism: 'plain', username: SASL_USER, password: PASSWORDS.plain }),
 }
 
-for (const [mechanism, saslOf] of Object.entries(SASL)) {
-  test(
-    `${mechanism}: sessions that the broker ends are renewed under load, without a failed attempt`,
-    { timeout: STORY_MS },
-    async () => {
-      let asked = 0
-      const log = recordingLogger()
-      const signal = storySignal()
-      await using client = await openKafkaLog({
-        brokers: [secured.address('renewing')],
-        security: { sasl: saslOf(() => (asked += 1)) },
-        log,
-        signal,
-      })
-      const topic = await freshTopic(client)
-      await using writer = await openWriter(client, topic)
-      await using reader = await client.openReader({ signal })
-      const stop = new AbortController()
-      let seen = 0
-      const reading = (async () => {
-        for await (const { records } of reader.read({ topic, from: new Map([[0, 0]]), signal: stop.signal }))
-          seen += records.length
-      })()
-      const values: string[] = []
-      const start = performance.now()
-      while (performance.now() - start < 2 * SESSION_MS) {
-        const more = numbered(`value-${values.length}`, 20)
-        values.push(...more)
-        await appendEach(writer, more)
-      }
-      await assertLog(client, topic, values)
-      await ready(async () => assert.equal(seen, values.length), {
-        what: 'a reader that has seen all',
-        timeoutMs: 20_000,
-      })
-      stop.abort()
-      await reading
-      assert.deepEqual(
-        log.lines.filter(({ level }) => level !== 'debug'),
-        [],
-      )
-      // Writer and reader have a connection each.
-      if (mechanism === 'oauthbearer') assert.ok(asked >= 5, `asked ${asked} times`)
-    },
-  )
-}
-
-test('a bridge takes the next token from its file before its session ends', { timeout: STORY_MS }, async () => {
-  const secondsToLive = 5
-  const file = secured.write('token', token(SASL_USER, secondsToLive))
-  const end = performance.now() + secondsToLive * 1000 + SESSION_MS
-  const sasl = ['--kafka-sasl-mechanism', 'oauthbearer', '--kafka-sasl-token-file', file]
-  await using bridge = await bridgeOf('renewed-token', secured.address('renewing'), sasl)
-  secured.write('token', token(SASL_USER, 3600))
-  let created = 0
-  while (performance.now() < end) {
-    created += 1
-    await publishes([bridge], `renewed-token-${created}`)
+// They wait for the ends of sessions: side by side.
+describe('sessions that end', { concurrency: true }, () => {
+  for (const [mechanism, saslOf] of Object.entries(SASL)) {
+    test(
+      `${mechanism}: sessions that the broker ends are renewed under load, without a failed attempt`,
+      { timeout: STORY_MS },
+      async () => {
+        let asked = 0
+        const log = recordingLogger()
+        const signal = storySignal()
+        await using client = await openKafkaLog({
+          brokers: [secured.address('renewing')],
+          security: { sasl: saslOf(() => (asked += 1)) },
+          log,
+          signal,
+        })
+        const topic = await freshTopic(client)
+        await using writer = await openWriter(client, topic)
+        await using reader = await client.openReader({ signal })
+        const stop = new AbortController()
+        let seen = 0
+        const reading = (async () => {
+          for await (const { records } of reader.read({ topic, from: new Map([[0, 0]]), signal: stop.signal }))
+            seen += records.length
+        })()
+        const values: string[] = []
+        const start = performance.now()
+        while (performance.now() - start < 2 * SESSION_MS) {
+          const more = numbered(`value-${values.length}`, 20)
+          values.push(...more)
+          await appendEach(writer, more)
+        }
+        await assertLog(client, topic, values)
+        await ready(async () => assert.equal(seen, values.length), {
+          what: 'a reader that has seen all',
+        })
+        stop.abort()
+        await reading
+        assert.deepEqual(
+          log.lines.filter(({ level }) => level !== 'debug'),
+          [],
+        )
+        // Writer and reader have a connection each.
+        if (mechanism === 'oauthbearer') assert.ok(asked >= 5, `asked ${asked} times`)
+      },
+    )
   }
-  await bridge.stop()
-  assert.doesNotMatch(bridge.output(), /failed/)
+
+  test('a bridge takes the next token from its file before its session ends', { timeout: STORY_MS }, async () => {
+    // Time enough for a bridge to start and to log in with it.
+    const secondsToLive = 15
+    const file = secured.write('token', token(SASL_USER, secondsToLive))
+    const end = performance.now() + secondsToLive * 1000 + SESSION_MS
+    const sasl = ['--kafka-sasl-mechanism', 'oauthbearer', '--kafka-sasl-token-file', file]
+    await using bridge = await bridgeOf('renewed-token', secured.address('renewing'), sasl)
+    secured.write('token', token(SASL_USER, 3600))
+    let created = 0
+    while (performance.now() < end) {
+      created += 1
+      await publishes([bridge], `renewed-token-${created}`)
+    }
+    await bridge.stop()
+    assert.doesNotMatch(bridge.output(), /failed/)
+  })
 })
 
 test(
@@ -171,7 +174,7 @@ async function publishes(bridges: readonly BridgeProcess[], name: string): Promi
         String(now),
       )
     },
-    { what: `${name} on the topic`, timeoutMs: 30_000 },
+    { what: `${name} on the topic` },
   )
 }
 

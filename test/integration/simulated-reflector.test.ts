@@ -12,7 +12,7 @@ import { isJsonObject, itemsAt, parseJson, textAt, type JsonObject } from '../..
 import { createHttpSource } from '../../src/watch/http-source.ts'
 import { clientOf, differences, follow } from '../property/simulated-replica.ts'
 
-const signal = AbortSignal.timeout(60_000)
+const signal = AbortSignal.timeout(240_000)
 
 async function started(options: { readonly minor?: number } = {}): Promise<SimulatedCluster> {
   return startSimulatedCluster({ seed: 11, bookmarkMs: 10, ...options })

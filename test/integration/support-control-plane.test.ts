@@ -42,7 +42,7 @@ describe('etcd and kube-apiserver', () => {
     await cluster.kubectl(['create', 'role', 'reader', '--verb=list', '--resource=configmaps', '-n', 'default'])
     await cluster.kubectl(['create', 'rolebinding', 'reader', '--role=reader', '--user=plain1', '-n', 'default'])
     // The authorizer follows the bindings by a watch of its own.
-    await ready(() => cluster.kubectl(list, { kubeconfig }), { what: 'the permission of plain1', timeoutMs: 10_000 })
+    await ready(() => cluster.kubectl(list, { kubeconfig }), { what: 'the permission of plain1' })
   })
 
   test('a service account is known by its token', async () => {

@@ -26,7 +26,7 @@ export async function bridgeCluster(
   { url, resources }: BridgedClusterOptions,
 ): Promise<BridgedCluster> {
   await using stack = new AsyncDisposableStack()
-  const log = stack.use(await connect(url, { signal: AbortSignal.timeout(30_000) }))
+  const log = stack.use(await connect(url, { signal: AbortSignal.timeout(120_000) }))
   const path = stack.use(await WholePath.open({ cluster, log, name: CLUSTER, resources }))
   await path.startBridge()
   path.follow()

@@ -11,7 +11,7 @@ export interface CandidatesOptions {
   readonly story: BridgeStory
   /** Names their namespace, their Lease and the prefix of their topics. */
   readonly name: string
-  /** Lease duration, renew deadline, retry period. @default 3s, 2s, 500ms */
+  /** Lease duration, renew deadline, retry period. @default 10s, 6s, 500ms: what nobody has to wait for lasts on a busy machine too */
   readonly timing?: readonly [lease: string, renew: string, retry: string]
 }
 
@@ -21,7 +21,7 @@ export class Candidates {
   readonly #story: BridgeStory
   readonly #timing: readonly [string, string, string]
 
-  constructor({ story, name, timing = ['3s', '2s', '500ms'] }: CandidatesOptions) {
+  constructor({ story, name, timing = ['10s', '6s', '500ms'] }: CandidatesOptions) {
     this.#story = story
     this.name = name
     this.#timing = timing
@@ -73,7 +73,7 @@ export class Candidates {
         const { status, text } = await bridge.get('/readyz')
         if (status !== 200) throw new Error(text)
       },
-      { what: 'a leader', timeoutMs: 60_000 },
+      { what: 'a leader' },
     )
   }
 

@@ -60,7 +60,7 @@ export async function startCutProxy(upstreamPort: number): Promise<CutProxy> {
     port,
     cut,
     restore,
-    async untilConnections(count, timeoutMs = 30_000) {
+    async untilConnections(count, timeoutMs = 120_000) {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       const look = (): void => {
         if (clients.size === count) resolve()

@@ -54,7 +54,7 @@ export class Terminal implements AsyncDisposable {
         if (isIt(rows.join('\n'))) return rows
         throw new Error(rows.join('\n'))
       },
-      { what, timeoutMs: 60_000 },
+      { what },
     )
   }
 

@@ -74,7 +74,7 @@ export async function readTopic(topic: TopicToRead): Promise<readonly TopicLine[
 export interface TopicFollower extends AsyncDisposable {
   /** Everything that has come, from the topic's beginning. */
   readonly lines: readonly TopicLine[]
-  /** Resolves with all lines once the claim holds. @throws Error with the last lines after `timeoutMs` (default 60 s) */
+  /** Resolves with all lines once the claim holds. @throws Error with the last lines after `timeoutMs` (default 120 s) */
   until(
     claim: (lines: readonly TopicLine[]) => boolean,
     what: string,
@@ -110,7 +110,7 @@ export function followTopic(topic: TopicToRead): TopicFollower {
   async function until(
     claim: (lines: readonly TopicLine[]) => boolean,
     what: string,
-    timeoutMs = 60_000,
+    timeoutMs = 120_000,
   ): Promise<readonly TopicLine[]> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const fail = (why: string): void =>

@@ -125,7 +125,7 @@ export class StoryTopic implements AsyncDisposable {
       await this.#write([])
       await claim()
     }
-    await ready(probe, { what: `compaction of ${this.topic}`, timeoutMs: 60_000 })
+    await ready(probe, { what: `compaction of ${this.topic}` })
   }
 
   /** Resolves once nothing on the topic tells of these names any more. */
@@ -209,7 +209,7 @@ export class StoryCache implements AsyncDisposable {
         assert.deepEqual(this.held(), expected(), 'the cache')
         assert.deepEqual([...this.#view.values()].toSorted(), expected(), 'the handler')
       },
-      { what: 'the truth in the cache', timeoutMs: 60_000 },
+      { what: 'the truth in the cache' },
     )
     assert.deepEqual(this.#contradictions, [])
   }

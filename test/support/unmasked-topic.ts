@@ -21,7 +21,7 @@ export interface UnmaskedTopicOptions {
 /** Appends every Secret of the cluster as it is, and says that this is all. */
 export async function writeUnmasked(log: TopicLog, options: UnmaskedTopicOptions): Promise<void> {
   const { topic, partitions, cluster } = options
-  const signal = AbortSignal.timeout(30_000)
+  const signal = AbortSignal.timeout(120_000)
   const encode = encodeRecord({ kind: 'json' })
   const identity = { cluster: CLUSTER, group: '', version: 'v1', resource: 'secrets', kind: 'Secret', epoch: 1 }
   const asOf = Date.now()

@@ -16,7 +16,7 @@ import { findResource, type Catalogue } from '../../src/kube/catalogue.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { discover } from '../../src/kube/discovery.ts'
 import { keyOf } from '../../src/object/key.ts'
-import { textAt } from '../../src/print/fields.ts'
+import { textAt } from '../../src/base/fields.ts'
 import type { SimulatedCluster } from '../../src/testing/simulated/cluster.ts'
 import type { TopicLog } from '../../src/topic/port.ts'
 import { createHttpSource } from '../../src/watch/http-source.ts'
@@ -26,7 +26,7 @@ import { clientOf } from '../property/simulated-replica.ts'
 const HASTE = 500
 
 /** Long enough for a machine that is busy with something else. */
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 40_000
 
 const hastyClock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / HASTE, signal) }
 
@@ -66,7 +66,7 @@ export class WholePath implements AsyncDisposable {
   /** Connects; nothing is bridged yet. */
   static async open(options: WholePathOptions): Promise<WholePath> {
     const client = clientOf(options.cluster)
-    return new WholePath(options, client, await discover(client, AbortSignal.timeout(10_000)))
+    return new WholePath(options, client, await discover(client, AbortSignal.timeout(PATIENCE_MS)))
   }
 
   /** Whether a bridge was started that nobody has stopped. */
