@@ -73,8 +73,8 @@ export const newCandidate: ElectionState = { kind: 'standby', observed: undefine
  * One step of the election.
  *
  * - A Lease is taken when there is none, when nobody holds it, or when its claim has not changed for its duration by this machine's clock.
- * - A leader renews every `retryMs`. It pauses `renewDeadlineMs` after the last renewal and has lost `leaseMs` after it, or as soon
- *   as it sees another holder. What it missed while it was stopped itself it may make up for: the update goes by resourceVersion,
+ * - A leader renews every `retryMs`. It pauses `renewDeadlineMs` after the last renewal. `leaseMs` after it the leader looks once more
+ *   and has lost if it gets no answer, or as soon as it sees another holder. What it missed while it was stopped itself it may make up for: the update goes by resourceVersion,
  *   so it succeeds only if nobody took the Lease in between.
  */
 export function step(state: ElectionState, input: ElectionInput, candidate: Candidate, moment: Moment): ElectionStep {
@@ -170,6 +170,9 @@ function leaderStep(state: Leader, input: ElectionInput, candidate: Candidate, m
     }
     case 'failed': {
       if (moment.nowMs - state.renewedAtMs >= timing.leaseMs) {
+        // One last look: a process that was stopped while it asked has not heard who holds the Lease, and may still find it its own.
+        const isLast = state.askedAtMs - state.renewedAtMs >= timing.leaseMs
+        if (!isLast) return askAsLeader(state, { kind: 'read' }, candidate, moment)
         return { state: { kind: 'lost', holder: undefined }, next: { kind: 'end' } }
       }
       const doubtful = inDoubt(state, timing, moment)

@@ -150,6 +150,8 @@ describe('bridges that elect one writer', () => {
     const before = t.log.records(TOPIC).length
     t.source.add({ name: 'b' })
     await t.clock.advance(5_000)
+    // It looks at the Lease once more.
+    await t.clock.advance(5_000)
     await assert.rejects(leader.ended, (error) => hasCode(error, 'lease-lost'))
     assert.equal(t.log.records(TOPIC).length, before)
   })

@@ -239,13 +239,33 @@ describe('a leader', () => {
       kind: 'leading',
     },
     {
-      claim: 'has lost when the Lease is over, whoever holds it',
+      claim: 'looks once more when the Lease is over, and has lost when that is not answered',
       inputs: [
         [10_000, failed],
         [15_000, failed],
+        [20_000, failed],
       ],
-      wanted: ['wait 2000', 'end'],
+      wanted: ['wait 2000', 'read 5000', 'end'],
       kind: 'lost',
+    },
+    {
+      claim: 'that was stopped while it asked hears who holds the Lease now',
+      inputs: [
+        [90_000, failed],
+        [90_010, { kind: 'read', lease: lease('other') }],
+      ],
+      wanted: ['read 5000', 'end'],
+      kind: 'lost',
+    },
+    {
+      claim: 'that was stopped while it asked goes on if nobody took the Lease meanwhile',
+      inputs: [
+        [90_000, failed],
+        [90_010, { kind: 'read', lease: lease('me') }],
+        [90_020, { kind: 'written', lease: lease('me') }],
+      ],
+      wanted: ['read 5000', 'update 5000', 'wait 2000'],
+      kind: 'leading',
     },
     {
       claim: 'that stood still for longer than its Lease pauses first, then tries once',

@@ -84,6 +84,8 @@ describe('leader election', () => {
     await t.election.leads(t.stop.signal)
     t.lease.isSilent = true
     await t.clock.advance(15_000)
+    // It looks once more.
+    await t.clock.advance(5_000)
     await assert.rejects(
       ended,
       (error) => hasCode(error, 'lease-lost') && /could not be renewed for 15 s/.test(error.message),
