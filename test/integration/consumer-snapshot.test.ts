@@ -18,6 +18,7 @@ import type { TopicLog } from '../../src/topic/port.ts'
 import { awaitsFiles } from '../property/file-requests.ts'
 import { recordingLogger } from '../conformance/recording-logger.ts'
 import { temporaryFolder } from '../support/leftovers.ts'
+import { readThrough } from '../support/read-through.ts'
 import { progress, record, TOPIC, TopicHarness, type Pod, type RunningCache } from '../unit/consumer/support.ts'
 
 const DAY_MS = 86_400_000
@@ -365,28 +366,16 @@ test('a snapshot that gets too old before the rest is read is not gone on from',
 /** A log whose readers get so many batches, and the others once it is opened. */
 function gated(log: TopicLog, { batches = 0 } = {}): { readonly log: TopicLog; readonly open: () => void } {
   const gate = Promise.withResolvers<void>()
-  return {
-    open: () => gate.resolve(),
-    log: {
-      admin: log.admin,
-      openWriter: (options) => log.openWriter(options),
-      openReader: async (options) => {
-        const reader = await log.openReader(options)
-        return {
-          async *read(wanted) {
-            let given = 0
-            for await (const batch of reader.read(wanted)) {
-              if (given === batches) await Promise.race([gate.promise, aborted(wanted.signal)])
-              given += 1
-              if (!wanted.signal.aborted) yield batch
-            }
-          },
-          [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
-        }
-      },
-      [Symbol.asyncDispose]: async () => {},
-    },
-  }
+  const open = (): void => gate.resolve()
+  const through = readThrough(log, async function* read(reader, wanted) {
+    let given = 0
+    for await (const batch of reader.read(wanted)) {
+      if (given === batches) await Promise.race([gate.promise, aborted(wanted.signal)])
+      given += 1
+      if (!wanted.signal.aborted) yield batch
+    }
+  })
+  return { log: through, open }
 }
 
 test('a directory that cannot be written to is told at the start', async () => {

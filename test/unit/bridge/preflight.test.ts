@@ -3,23 +3,12 @@ import { test } from 'node:test'
 import { hasCode, KubedeltaError } from '../../../src/base/errors.ts'
 import { silentLogger } from '../../../src/base/log.ts'
 import { assertListable } from '../../../src/bridge/preflight.ts'
-import type { Resource } from '../../../src/object/resource.ts'
+import { PODS } from '../../../src/testing/fake-objects.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
 import type { ListFrame, ListWatch } from '../../../src/watch/source.ts'
 
 const { signal } = new AbortController()
 const options = { log: silentLogger, timeoutMs: 30_000, signal }
-
-const RESOURCE: Resource = {
-  group: '',
-  version: 'v1',
-  resource: 'pods',
-  kind: 'Pod',
-  namespaced: true,
-  singular: 'pod',
-  shortNames: [],
-  verbs: ['list', 'watch'],
-}
 
 /** A source whose answers are these failures in turn, then a list. */
 function setUp(failures: readonly KubedeltaError[]) {
@@ -33,7 +22,7 @@ function setUp(failures: readonly KubedeltaError[]) {
     yield [{ kind: 'page', resourceVersion: '1', continue: '' }]
   }
   const source: ListWatch = {
-    resource: RESOURCE,
+    resource: PODS,
     name: 'pods',
     list,
     watch: () => assert.fail('not watched'),

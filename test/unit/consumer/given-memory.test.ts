@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeRecord } from '../../../src/record/record.ts'
 import type { ReadBatch, StoredRecord, TopicLog } from '../../../src/topic/port.ts'
+import { readThrough } from '../../support/read-through.ts'
 import { progress, record, TopicHarness } from './support.ts'
 
 test('a cache whose records are in memory given to it holds what the topic says', async () => {
@@ -28,20 +29,9 @@ function large(name: string, resourceVersion: number): KubeRecord {
 
 /** The log as a reader of Kafka gives it: by one producer, in large buffers that are nobody else's. */
 function giving(log: TopicLog): TopicLog {
-  return {
-    admin: log.admin,
-    openWriter: (options) => log.openWriter(options),
-    openReader: async (options) => {
-      const reader = await log.openReader(options)
-      return {
-        async *read(asked) {
-          for await (const batch of reader.read(asked)) yield given(batch)
-        },
-        [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
-      }
-    },
-    [Symbol.asyncDispose]: async () => {},
-  }
+  return readThrough(log, async function* read(reader, asked) {
+    for await (const batch of reader.read(asked)) yield given(batch)
+  })
 }
 
 function given(batch: ReadBatch): ReadBatch {

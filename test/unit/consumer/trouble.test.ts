@@ -6,6 +6,7 @@ import { toControlRecord } from '../../../src/bridge/wire.ts'
 import { partitionOf } from '../../../src/topic/partition.ts'
 import { topicSpec } from '../../../src/topic/plan.ts'
 import type { TopicLog } from '../../../src/topic/port.ts'
+import { readThrough } from '../../support/read-through.ts'
 import { progress, record, TOPIC, TopicHarness, type RunningCache } from './support.ts'
 
 const DAY_MS = 86_400_000
@@ -127,23 +128,10 @@ describe('a cache out of contact', () => {
 /** A log whose readers get nothing more once it is told to hold. */
 function withholding(log: TopicLog): { readonly log: TopicLog; readonly hold: () => void } {
   let isHeld = false
-  return {
-    hold: () => (isHeld = true),
-    log: {
-      admin: log.admin,
-      openWriter: (options) => log.openWriter(options),
-      openReader: async (options) => {
-        const reader = await log.openReader(options)
-        return {
-          async *read(wanted) {
-            for await (const batch of reader.read(wanted)) if (!isHeld) yield batch
-          },
-          [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
-        }
-      },
-      [Symbol.asyncDispose]: async () => {},
-    },
-  }
+  const through = readThrough(log, async function* read(reader, wanted) {
+    for await (const batch of reader.read(wanted)) if (!isHeld) yield batch
+  })
+  return { log: through, hold: () => (isHeld = true) }
 }
 
 describe('a log that is no longer what was read', () => {
@@ -326,25 +314,14 @@ describe('a reading that takes longer than tombstones last', () => {
 /** A log whose first batch of a reading comes late. */
 function slow({ log, clock }: TopicHarness, ms: number, times = Infinity): TopicLog {
   let left = times
-  return {
-    admin: log.admin,
-    openWriter: (options) => log.openWriter(options),
-    openReader: async () => {
-      const reader = await log.openReader()
-      return {
-        async *read(wanted) {
-          let isFirst = wanted.from.get(0) === 0 && left-- > 0
-          for await (const batch of reader.read(wanted)) {
-            if (isFirst) clock.jump(ms)
-            isFirst = false
-            yield batch
-          }
-        },
-        [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
-      }
-    },
-    [Symbol.asyncDispose]: async () => {},
-  }
+  return readThrough(log, async function* read(reader, wanted) {
+    let isFirst = wanted.from.get(0) === 0 && left-- > 0
+    for await (const batch of reader.read(wanted)) {
+      if (isFirst) clock.jump(ms)
+      isFirst = false
+      yield batch
+    }
+  })
 }
 
 describe('a record batch that does not decode', () => {
