@@ -74,8 +74,8 @@ export const newCandidate: ElectionState = { kind: 'standby', observed: undefine
  *
  * - A Lease is taken when there is none, when nobody holds it, or when its claim has not changed for its duration by this machine's clock.
  * - A leader renews every `retryMs`. It pauses `renewDeadlineMs` after the last renewal. `leaseMs` after it the leader looks once more
- *   and has lost if it gets no answer, or as soon as it sees another holder. What it missed while it was stopped itself it may make up for: the update goes by resourceVersion,
- *   so it succeeds only if nobody took the Lease in between.
+ *   and has lost if it gets no answer, or as soon as it sees another holder. What it missed while it was stopped itself it may make up for:
+ *   the update goes by resourceVersion, so it succeeds only if nobody took the Lease in between.
  */
 export function step(state: ElectionState, input: ElectionInput, candidate: Candidate, moment: Moment): ElectionStep {
   switch (state.kind) {

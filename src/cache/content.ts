@@ -1,6 +1,6 @@
 // One content of a cache: which slot each key has, and the indexes over them.
 
-import { KubedeltaError } from '../base/errors.ts'
+import { KubedeltaError, messageOf } from '../base/errors.ts'
 import type { Entry } from './entry.ts'
 import { FunctionTable } from './function-table.ts'
 import { namespaceIndex, type Indexers } from './index-function.ts'
@@ -110,7 +110,7 @@ function tryIndex<T>(
     table.set(entry, slot, before)
     return undefined
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     const key = JSON.stringify(entry.key)
     const index = JSON.stringify(name)
     return new KubedeltaError(

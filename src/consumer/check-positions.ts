@@ -1,6 +1,7 @@
 // Checks positions that a program kept somewhere.
 
 import { KubedeltaError } from '../base/errors.ts'
+import { isFields } from '../base/fields.ts'
 import type { TopicPositions } from './topic-positions.ts'
 
 /**
@@ -23,21 +24,17 @@ export function checkPositions(kept: unknown, topic: string): void {
 }
 
 function isPositions(value: unknown): value is TopicPositions {
-  if (!isRecord(value)) return false
+  if (!isFields(value)) return false
   const { topic, topicId, streamId, asOf, partitions } = value
   const isNamed = typeof topic === 'string' && isTextOrAbsent(topicId) && isTextOrAbsent(streamId)
   return isNamed && Number.isFinite(asOf) && Array.isArray(partitions) && partitions.every(isPosition)
 }
 
 function isPosition(value: unknown): boolean {
-  if (!isRecord(value)) return false
+  if (!isFields(value)) return false
   const { partition, offset, leaderEpoch, synced } = value
   const isEpoch = leaderEpoch === undefined || Number.isSafeInteger(leaderEpoch)
   return isCount(partition) && isCount(offset) && isEpoch && typeof synced === 'boolean'
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
 }
 
 function isTextOrAbsent(value: unknown): boolean {

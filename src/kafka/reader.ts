@@ -227,7 +227,7 @@ class Reading {
         this.#fault(
           refused(`read topic ${topic}`, errorCode, {
             fields: { topic, partition, offset: position },
-            ...(brokerError(errorCode).code === 'forbidden' && { hint: `allow Read on topic ${topic}` }),
+            permission: `Read on topic ${topic}`,
           }),
           errorCode,
         )

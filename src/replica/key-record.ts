@@ -1,6 +1,6 @@
 // Reads what one record of a topic says of one key, checked and ready to be applied.
 
-import { KubedeltaError } from '../base/errors.ts'
+import { KubedeltaError, messageOf } from '../base/errors.ts'
 import { bytesEntry, type BytesOf, type Entry } from '../cache/entry.ts'
 import type { RecordDecoder } from '../codec/codec.ts'
 import type { ObjectCheck } from '../codec/own-json.ts'
@@ -184,8 +184,9 @@ function isSelected<T>(entry: Entry<T>, selects: (entry: Entry<T>) => boolean): 
   try {
     return selects(entry)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new KubedeltaError('usage', `Cannot select object ${JSON.stringify(entry.key)}: ${reason}`, { cause: error })
+    throw new KubedeltaError('usage', `Cannot select object ${JSON.stringify(entry.key)}: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }
 
@@ -201,7 +202,8 @@ function transformed<T>(entry: Entry<T>, transform: ((object: T) => T) | undefin
     const bytes = Buffer.from(JSON.stringify(kept))
     return bytesEntry<T>({ bytes, namespace, name, uid, resourceVersion })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new KubedeltaError('usage', `Cannot transform object ${JSON.stringify(key)}: ${reason}`, { cause: error })
+    throw new KubedeltaError('usage', `Cannot transform object ${JSON.stringify(key)}: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }
